@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Reference counting for what several interpreters share. A RefCounted starts with no owner; each
+// Ref is one owner, on any thread; the last one destroys it.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "base/atomic.hpp"
+
+namespace interlock {
+
+class RefCounted {
+ public:
+  RefCounted() noexcept = default;
+  RefCounted(const RefCounted &) = delete;
+  RefCounted &operator=(const RefCounted &) = delete;
+
+  /// Thread: any.
+  void retain() noexcept {
+    // Relaxed: whoever copies a reference already has one; nothing is published.
+    fetch_add_relaxed(count_, 1);
+  }
+  /// Thread: any. Destroys the object with its last reference.
+  void release() noexcept {
+    // SYNC(last release): the releases before the last one happen before the destructor.
+    if (fetch_sub_acq_rel(count_, 1) == 1) delete this;
+  }
+
+ protected:
+  virtual ~RefCounted() = default;
+
+ private:
+  std::atomic<std::uint32_t> count_{0};
+};
+
+/// What a message may carry by reference: it lives outside every interpreter's heap.
+class Shared : public RefCounted {
+ public:
+  enum class Kind : std::uint8_t { kChannel, kInterpreter, kDefinition };
+  [[nodiscard]] virtual Kind kind() const noexcept = 0;
+};
+
+template <typename T>
+class Ref {
+ public:
+  Ref() noexcept = default;
+  explicit Ref(T *object) noexcept : object_(object) {
+    if (object_ != nullptr) object_->retain();
+  }
+  Ref(const Ref &other) noexcept : Ref(other.object_) {}
+  Ref(Ref &&other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  template <typename U>
+  Ref(Ref<U> other) noexcept : object_(other.leak()) {}  // NOLINT: up-casts convert on purpose
+  ~Ref() {
+    if (object_ != nullptr) object_->release();
+  }
+  Ref &operator=(Ref other) noexcept {
+    std::swap(object_, other.object_);
+    return *this;
+  }
+
+  [[nodiscard]] T *get() const noexcept { return object_; }
+  /// Gives up ownership without releasing.
+  [[nodiscard]] T *leak() noexcept { return std::exchange(object_, nullptr); }
+  T *operator->() const noexcept { return object_; }
+  T &operator*() const noexcept { return *object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+
+ private:
+  T *object_ = nullptr;
+};
+
+template <typename T, typename... Args>
+[[nodiscard]] Ref<T> make_ref(Args &&...args) {
+  return Ref<T>(new T(std::forward<Args>(args)...));
+}
+
+}  // namespace interlock

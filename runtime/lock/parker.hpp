@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Where a thread waits. Each thread has one Parker, kept for ever and handed to a later thread, so
+// that a late unpark() finds memory and at worst causes one look too many.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "platform/wait.hpp"
+
+namespace interlock {
+
+class Parker {
+ public:
+  /// The calling thread's.
+  [[nodiscard]] static Parker &current() noexcept;
+
+  /// Waits for unpark(), interrupt(), a signal or `deadline`. kWoken may be spurious: look again.
+  /// Thread: the owner.  Locks: none held but the global one; no interpreter lock.  Blocks: yes.
+  [[nodiscard]] WaitResult park_until(Deadline deadline) noexcept;
+
+  /// Lets the owner's current or next park_until() return kWoken. Thread: any.
+  void unpark() noexcept;
+
+  /// Lets the owner's current or next park_until() return kInterrupted. Thread: any.
+  void interrupt() noexcept;
+  /// Forgets an interrupt that was not yet delivered. Thread: the owner.
+  void clear_interrupt() noexcept;
+
+ private:
+  friend class ParkerLease;
+  static constexpr std::uint32_t kToken = 1;
+  static constexpr std::uint32_t kInterrupt = 2;
+
+  std::atomic<std::uint32_t> word_{0};
+  Parker *next_free_ = nullptr;
+};
+
+}  // namespace interlock

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// OS threads that the runtime starts. They block every signal that a process handles, so that the
+// kernel delivers it to a thread that Python knows.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/status.hpp"
+
+namespace interlock {
+
+class Thread {
+ public:
+  /// Starts a thread that runs `body`.  `name`: at most 15 bytes are shown by the system.
+  /// `stack_bytes`: 0 for the process's default.  Errors: kESYSTEM.
+  [[nodiscard]] static Result<Thread> start(const std::string &name, std::size_t stack_bytes,
+                                            std::function<void()> body);
+  Thread() noexcept;
+  Thread(Thread &&) noexcept;
+  Thread &operator=(Thread &&) noexcept;
+  /// A thread must have been joined or detached.
+  ~Thread();
+
+  [[nodiscard]] bool joinable() const noexcept;
+  /// Blocks: until the thread has ended. Locks: none held.
+  void join();
+  void detach();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Names the calling thread for debuggers and `top`.
+void set_thread_name(const std::string &name) noexcept;
+
+/// Processors this process may run on: at least 1.
+[[nodiscard]] unsigned available_parallelism() noexcept;
+
+}  // namespace interlock
