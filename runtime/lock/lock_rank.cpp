@@ -38,6 +38,9 @@ struct Held {
 constexpr int kMostHeld = 32;
 thread_local Held held_stack[kMostHeld];
 thread_local int held_count = 0;
+bool (*interpreter_probe)() = nullptr;
+
+bool in_interpreter() { return interpreter_probe != nullptr && interpreter_probe(); }
 
 [[noreturn]] void report(const char *problem, LockRank wanted, const void *lock, const Held &held) {
   std::fprintf(stderr, "interlock: lock order: %s %s (%p) while holding %s (%p)\n", problem,
@@ -48,6 +51,9 @@ thread_local int held_count = 0;
 }  // namespace
 
 void lock_rank_acquire(LockRank rank, const void *lock) noexcept {
+  if (rank < LockRank::kInterpreter && in_interpreter()) {
+    report("acquiring", rank, lock, {LockRank::kInterpreter, nullptr});
+  }
   for (int i = 0; i < held_count; ++i) {
     if (held_stack[i].rank >= rank) report("acquiring", rank, lock, held_stack[i]);
   }
@@ -68,14 +74,23 @@ void lock_rank_release(LockRank rank, const void *lock) noexcept {
 }
 
 void lock_rank_check_waiting() noexcept {
-  // The global lock alone may be held while waiting: that is what it serialises.
+  if (in_interpreter()) {
+    std::fprintf(stderr, "interlock: waiting while holding an interpreter lock\n");
+    std::abort();
+  }
+  lock_rank_check_entering();
+}
+
+void lock_rank_check_entering() noexcept {
   for (int i = 0; i < held_count; ++i) {
     if (held_stack[i].rank == LockRank::kGlobal) continue;
-    std::fprintf(stderr, "interlock: waiting while holding %s (%p)\n",
+    std::fprintf(stderr, "interlock: lock order: waiting while holding %s (%p)\n",
                  lock_rank_name(held_stack[i].rank), held_stack[i].lock);
     std::abort();
   }
 }
+
+void lock_rank_set_interpreter_probe(bool (*probe)()) noexcept { interpreter_probe = probe; }
 #endif
 
 }  // namespace interlock

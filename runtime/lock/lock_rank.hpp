@@ -22,12 +22,20 @@ enum class LockRank : unsigned char {
 /// Records that the calling thread is about to acquire, or has released, a lock of `rank`.
 void lock_rank_acquire(LockRank rank, const void *lock) noexcept;
 void lock_rank_release(LockRank rank, const void *lock) noexcept;
-/// Aborts if the calling thread holds any lock: it is about to wait.
+/// Aborts if the calling thread holds a lock that must not be held while waiting: any but the global
+/// lock, an interpreter lock least of all.
 void lock_rank_check_waiting() noexcept;
+/// Aborts if the calling thread holds a lock that ranks above the interpreter lock.
+void lock_rank_check_entering() noexcept;
+/// `probe` tells whether the calling thread holds an interpreter lock. CPython also takes and gives
+/// that lock up by itself, so its holders cannot be counted here.
+void lock_rank_set_interpreter_probe(bool (*probe)()) noexcept;
 #else
 inline void lock_rank_acquire(LockRank, const void *) noexcept {}
 inline void lock_rank_release(LockRank, const void *) noexcept {}
 inline void lock_rank_check_waiting() noexcept {}
+inline void lock_rank_check_entering() noexcept {}
+inline void lock_rank_set_interpreter_probe(bool (*)()) noexcept {}
 #endif
 
 }  // namespace interlock

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "platform/thread.hpp"
+
+#include <pthread.h>
+#include <signal.h>
+#include <uv.h>
+
+#include <cstring>
+#include <string>
+
+#include "base/check.hpp"
+
+namespace interlock {
+namespace {
+
+// Python recurses on the C stack; musl's default of 128 KiB would not carry it.
+constexpr std::size_t kDefaultStackBytes = 8u << 20;
+
+struct Start {
+  std::string name;
+  std::function<void()> body;
+};
+
+void *run(void *argument) {
+  const std::unique_ptr<Start> start(static_cast<Start *>(argument));
+  set_thread_name(start->name);
+  start->body();
+  return nullptr;
+}
+
+/// Every signal but those that a thread raises itself by a fault, and the profiler's.
+sigset_t handled_elsewhere() {
+  sigset_t set;
+  sigfillset(&set);
+  for (const int own : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGPROF}) {
+    sigdelset(&set, own);
+  }
+  return set;
+}
+
+}  // namespace
+
+struct Thread::Impl {
+  pthread_t handle;
+};
+
+Thread::Thread() noexcept = default;
+Thread::Thread(Thread &&) noexcept = default;
+
+Thread &Thread::operator=(Thread &&other) noexcept {
+  CHECK(!joinable());
+  impl_ = std::move(other.impl_);
+  return *this;
+}
+
+Thread::~Thread() { CHECK(!joinable()); }
+
+Result<Thread> Thread::start(const std::string &name, std::size_t stack_bytes,
+                             std::function<void()> body) {
+  auto start = std::make_unique<Start>(Start{name, std::move(body)});
+  Thread thread;
+  thread.impl_ = std::make_unique<Impl>();
+
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_bytes != 0 ? stack_bytes : kDefaultStackBytes);
+  const sigset_t blocked = handled_elsewhere();
+  sigset_t before;
+  pthread_sigmask(SIG_SETMASK, &blocked, &before);  // inherited by the new thread
+  const int error = pthread_create(&thread.impl_->handle, &attributes, run, start.get());
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+  if (error != 0) {
+    thread.impl_.reset();
+    return Status(Code::kESYSTEM, std::string("cannot start a thread: ") + std::strerror(error));
+  }
+  (void)start.release();  // run() owns it
+  return thread;
+}
+
+bool Thread::joinable() const noexcept { return impl_ != nullptr; }
+
+void Thread::join() {
+  CHECK(joinable());
+  CHECK(pthread_join(impl_->handle, nullptr) == 0);
+  impl_.reset();
+}
+
+void Thread::detach() {
+  CHECK(joinable());
+  CHECK(pthread_detach(impl_->handle) == 0);
+  impl_.reset();
+}
+
+void set_thread_name(const std::string &name) noexcept {
+#ifdef HAVE_PTHREAD_SETNAME_NP
+  // The kernel keeps 15 bytes and refuses more.
+  char shown[16] = {};
+  name.copy(shown, sizeof shown - 1);
+  pthread_setname_np(pthread_self(), shown);
+#else
+  (void)name;
+#endif
+}
+
+unsigned available_parallelism() noexcept { return uv_available_parallelism(); }
+
+}  // namespace interlock
