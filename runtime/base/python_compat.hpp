@@ -14,7 +14,22 @@
 
 #include <utility>
 
+// 3.13-3.15: runs a function in another interpreter at its next check between bytecodes. The public
+// Py_AddPendingCall() reaches the main interpreter only. Exported since 3.12 (pycore_ceval.h), result
+// 0 for success; declared weak, so that a CPython without it leaves interrupts to the runtime's waits.
+extern "C" __attribute__((weak)) int _PyEval_AddPendingCall(PyInterpreterState *interpreter,
+                                                           int (*function)(void *), void *argument,
+                                                           int flags);
+
 namespace interlock {
+
+/// Lets `interpreter` call `function(argument)` soon, on any of its threads, attached. False if it
+/// cannot be arranged. Thread: any; the caller keeps `interpreter` from ending. Blocks: never.
+[[nodiscard]] inline bool add_pending_call(PyInterpreterState *interpreter,
+                                           int (*function)(void *), void *argument) {
+  if (_PyEval_AddPendingCall == nullptr) return false;
+  return _PyEval_AddPendingCall(interpreter, function, argument, 0) == 0;
+}
 
 /// An owned reference, released at the end of the scope. Thread: attached.
 class PyRef {

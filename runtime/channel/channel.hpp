@@ -18,7 +18,7 @@ namespace interlock {
 class Channel final : public Shared {
  public:
   /// `capacity`: messages that may wait for a receiver; at least 1.
-  explicit Channel(std::size_t capacity);
+  explicit Channel(std::size_t capacity) : capacity_(capacity) {}
 
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kChannel; }
 
@@ -41,15 +41,41 @@ class Channel final : public Shared {
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
 
  private:
-  struct Waiter;
-  // see channel.cpp
-  ~Channel() override;
+  /// A thread that waits, on its own stack; in the list for as long as it has not been chosen.
+  struct Waiter {
+    Parker *parker;
+    Message *message;  // what it sends, or where it receives
+    bool chosen = false;
+    Status outcome;    // of the choice: success, or kECLOSED
+    Waiter *next = nullptr;
+  };
+  /// Waiting threads, the longest first.
+  class WaiterList {
+   public:
+    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    void append(Waiter &waiter) noexcept;
+    void remove(Waiter &waiter) noexcept;
+    /// Takes the first one out and wakes it with `outcome`; its message was handled before.
+    void choose_first(Status outcome);
+    [[nodiscard]] Waiter &first() noexcept { return *first_; }
+
+   private:
+    Waiter *first_ = nullptr;
+    Waiter **last_ = &first_;
+  };
+
+  [[nodiscard]] Status try_send_locked(Message &message);
+  [[nodiscard]] Status try_recv_locked(Message &message);
+  template <typename Attempt>
+  [[nodiscard]] Status wait(WaiterList &list, Message &message, Deadline deadline,
+                            Code would_block, Attempt attempt);
+
   const std::size_t capacity_;
   mutable Mutex mutex_{LockRank::kChannel};
   std::deque<Message> messages_;
   bool closed_ = false;
-  Waiter *senders_ = nullptr;    // first of those waiting for room
-  Waiter *receivers_ = nullptr;  // first of those waiting for a message
+  WaiterList senders_;    // wait for room; then messages_ is full
+  WaiterList receivers_;  // wait for a message; then messages_ is empty
 };
 
 }  // namespace interlock

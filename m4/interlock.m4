@@ -1,0 +1,106 @@
+dnl SPDX-License-Identifier: MIT
+dnl What configure looks for. Each macro ends with a sentence that says what to do when it is missing.
+
+AC_DEFUN([INTERLOCK_CHECK_CXX20], [
+  AC_LANG_PUSH([C++])
+  interlock_saved_CXX=$CXX
+  AC_CACHE_CHECK([how $CXX takes C++20], [interlock_cv_cxx20], [
+    interlock_cv_cxx20=no
+    for flag in "" -std=c++20 -std=c++2a; do
+      CXX="$interlock_saved_CXX $flag"
+      AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+        #include <version>
+        #include <concepts>
+        #if __cplusplus < 202002L
+        #error not C++20
+        #endif
+        template <std::integral T> T same(T value) { return value; }]], [[return same(0);]])],
+        [interlock_cv_cxx20=${flag:-default}; break])
+    done
+    CXX=$interlock_saved_CXX])
+  AS_CASE([$interlock_cv_cxx20],
+    [no], [AC_MSG_ERROR([$CXX does not compile C++20: install g++ 11 or clang 14 or newer, or set CXX])],
+    [default], [],
+    [CXX="$CXX $interlock_cv_cxx20"])
+  AC_LANG_POP([C++])
+])
+
+dnl Sets PYTHON_CFLAGS, PYTHON_LIBS (with an rpath where the library is in a private prefix), PYTHON.
+AC_DEFUN([INTERLOCK_CHECK_PYTHON], [
+  AC_ARG_WITH([python], [AS_HELP_STRING([--with-python=PREFIX|VERSION],
+    [the CPython to build for: where it is installed, or 3.13, 3.14 or 3.15
+     @<:@default: the newest that pkg-config finds@:>@])], [], [with_python=auto])
+  interlock_versions="3.15 3.14 3.13"
+  AS_CASE([$with_python],
+    [auto|yes], [],
+    [no], [AC_MSG_ERROR([--without-python: there is nothing to build without CPython])],
+    [3.13|3.14|3.15], [interlock_versions=$with_python],
+    [/*], [
+      AS_IF([test ! -d "$with_python/lib/pkgconfig"],
+        [AC_MSG_ERROR([--with-python=$with_python: no lib/pkgconfig there; give the prefix of a CPython built with --enable-shared])])
+      PKG_CONFIG_PATH="$with_python/lib/pkgconfig${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}"
+      export PKG_CONFIG_PATH],
+    [AC_MSG_ERROR([--with-python=$with_python: give an absolute prefix, or 3.13, 3.14 or 3.15])])
+  interlock_python_version=
+  for version in $interlock_versions; do
+    AS_IF([$PKG_CONFIG --exists "python-$version-embed"], [interlock_python_version=$version; break])
+  done
+  AS_IF([test -z "$interlock_python_version"],
+    [AC_MSG_ERROR([no CPython 3.13, 3.14 or 3.15 for embedding was found (python-3.X-embed in pkg-config).
+    Install python3.13-dev or newer, or let './autogen.sh check' build one, or give --with-python=PREFIX.])])
+  PKG_CHECK_MODULES([PYTHON], [python-$interlock_python_version-embed])
+  interlock_python_prefix=`$PKG_CONFIG --variable=exec_prefix python-$interlock_python_version-embed`
+  interlock_python_libdir=`$PKG_CONFIG --variable=libdir python-$interlock_python_version-embed`
+  AS_CASE([$interlock_python_libdir],
+    [/usr/lib|/usr/lib/*|/usr/lib64|/lib|/lib64|/lib/*], [],
+    [PYTHON_LIBS="$PYTHON_LIBS -Wl,-rpath,$interlock_python_libdir"])
+  AC_CACHE_CHECK([whether CPython $interlock_python_version can be linked], [interlock_cv_python_links], [
+    interlock_saved_CPPFLAGS=$CPPFLAGS; interlock_saved_LIBS=$LIBS
+    CPPFLAGS="$CPPFLAGS $PYTHON_CFLAGS"; LIBS="$PYTHON_LIBS $LIBS"
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <Python.h>]], [[Py_IsInitialized();]])],
+      [interlock_cv_python_links=yes], [interlock_cv_python_links=no])
+    CPPFLAGS=$interlock_saved_CPPFLAGS; LIBS=$interlock_saved_LIBS])
+  AS_IF([test "$interlock_cv_python_links" != yes],
+    [AC_MSG_ERROR([a program cannot be linked with CPython $interlock_python_version: see config.log])])
+  AC_PATH_PROGS([PYTHON], [python$interlock_python_version], [], [$interlock_python_prefix/bin:$PATH])
+  AC_SUBST([PYTHON_VERSION], [$interlock_python_version])
+])
+
+AC_DEFUN([INTERLOCK_CHECK_LIBRARIES], [
+  PKG_CHECK_MODULES([LIBUV], [libuv >= 1.44],
+    [interlock_libuv_version=`$PKG_CONFIG --modversion libuv`],
+    [AC_MSG_ERROR([libuv 1.44 or newer is missing: install libuv1-dev (Debian), libuv-devel or libuv])])
+  PKG_CHECK_MODULES([CRITERION], [criterion >= 2.4],
+    [interlock_criterion_version=`$PKG_CONFIG --modversion criterion`],
+    [interlock_criterion_version="none: make check runs the Python tests only"])
+  AM_CONDITIONAL([HAVE_CRITERION], [test "${interlock_criterion_version#none}" = "$interlock_criterion_version"])
+  AC_SEARCH_LIBS([pthread_create], [pthread])
+  AC_SEARCH_LIBS([dlsym], [dl])
+  AC_CHECK_FUNCS([pthread_setname_np])
+])
+
+AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
+  AC_ARG_ENABLE([asan], [AS_HELP_STRING([--enable-asan], [build with AddressSanitizer and UBSan])],
+    [], [enable_asan=no])
+  AC_ARG_ENABLE([tsan], [AS_HELP_STRING([--enable-tsan], [build with ThreadSanitizer])],
+    [], [enable_tsan=no])
+  AC_ARG_ENABLE([lock-checks], [AS_HELP_STRING([--enable-lock-checks],
+    [check the order of locks at run time and abort on a breach])], [], [enable_lock_checks=no])
+  AC_CHECK_HEADER([linux/futex.h], [interlock_wait=futex], [interlock_wait=pthread])
+  AC_ARG_WITH([wait], [AS_HELP_STRING([--with-wait=futex|pthread],
+    [how threads wait @<:@default: futex on Linux@:>@])],
+    [AS_CASE([$withval], [futex|pthread], [interlock_wait=$withval],
+      [AC_MSG_ERROR([--with-wait=$withval: give futex or pthread])])])
+  AM_CONDITIONAL([WAIT_FUTEX], [test "$interlock_wait" = futex])
+  AS_IF([test "$enable_asan" = yes && test "$enable_tsan" = yes],
+    [AC_MSG_ERROR([--enable-asan and --enable-tsan exclude each other])])
+  SANITIZE_FLAGS=
+  AS_IF([test "$enable_asan" = yes],
+    [SANITIZE_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"])
+  AS_IF([test "$enable_tsan" = yes], [SANITIZE_FLAGS="-fsanitize=thread -fno-omit-frame-pointer"])
+  AC_SUBST([SANITIZE_FLAGS])
+  AM_CONDITIONAL([ASAN], [test "$enable_asan" = yes])
+  AM_CONDITIONAL([TSAN], [test "$enable_tsan" = yes])
+  AS_IF([test "$enable_lock_checks" = yes],
+    [AC_DEFINE([INTERLOCK_LOCK_CHECKS], [1], [Define to check the order of locks at run time.])])
+])

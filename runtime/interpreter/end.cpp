@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#include "interpreter/end.hpp"
+
+#include "lock/global_lock.hpp"
+#include "lock/interpreter_lock.hpp"
+#include "platform/thread.hpp"
+
+namespace interlock {
+namespace {
+
+/// Calls `module.function()` if the module has been imported.
+void call_if_imported(const char *module_name, const char *function_name) {
+  PyObject *const modules = PyImport_GetModuleDict();
+  PyObject *const module = PyDict_GetItemString(modules, module_name);
+  if (module == nullptr) return;
+  const PyRef result = PyRef::steal(PyObject_CallMethod(module, function_name, nullptr));
+  if (!result) PyErr_WriteUnraisable(module);
+}
+
+void flush_stream(const char *name) {
+  PyObject *const stream = PySys_GetObject(name);
+  if (stream == nullptr || Py_IsNone(stream)) return;
+  const PyRef result = PyRef::steal(PyObject_CallMethod(stream, "flush", nullptr));
+  if (!result) PyErr_Clear();
+}
+
+bool is_only_thread(PyThreadState *state) {
+  PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
+  return PyInterpreterState_ThreadHead(interpreter) == state &&
+         PyThreadState_Next(state) == nullptr;
+}
+
+}  // namespace
+
+void run_exit_functions() {
+  call_if_imported("threading", "_shutdown");
+  if (PyObject *const threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading")) {
+    // Py_EndInterpreter() calls it again, under the global lock: any callable without effect will do.
+    if (PyObject_SetAttrString(threading, "_shutdown", reinterpret_cast<PyObject *>(&PyDict_Type)))
+      PyErr_Clear();
+  }
+  call_if_imported("atexit", "_run_exitfuncs");
+  flush_standard_streams();
+}
+
+void flush_standard_streams() {
+  flush_stream("stdout");
+  flush_stream("stderr");
+}
+
+Ending end_interpreter(PyThreadState *state) {
+  PyEval_SaveThread();
+  GlobalLockGuard global;
+  PyEval_RestoreThread(state);
+  if (!is_only_thread(state)) {
+    PyEval_SaveThread();
+    return Ending::kFrozen;
+  }
+  Py_EndInterpreter(state);
+  return Ending::kDeleted;
+}
+
+void stay_frozen(PyThreadState *state) {
+  PyEval_RestoreThread(state);  // and never gives the lock up again
+  std::atomic<std::uint32_t> never{0};
+  for (;;) (void)wait_on_address(never, 0, Deadline::never());
+}
+
+void freeze_from_outside(PyInterpreterState *interpreter) {
+  auto thread = Thread::start("il-freeze", 0, [interpreter] {
+    stay_frozen(PyThreadState_New(interpreter));
+  });
+  if (thread.ok()) thread.value().detach();
+}
+
+}  // namespace interlock

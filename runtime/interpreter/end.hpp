@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// How an interpreter ends, on its home thread. Py_EndInterpreter() aborts the process if any other
+// thread state is left, joins threads and runs exit functions; it must run under the global lock,
+// under which nothing may take long. So the long parts run first, without it.
+#pragma once
+
+#include "base/python_compat.hpp"
+
+namespace interlock {
+
+enum class Ending {
+  kDeleted,  // the interpreter is gone
+  kFrozen,   // threads of it are left (daemon threads): they must never run again
+};
+
+/// Joins the non-daemon threads of the current interpreter, runs its atexit functions and flushes
+/// its streams; what these raise goes to sys.unraisablehook.
+/// Thread: home, attached.  Blocks: as long as those threads run.
+void run_exit_functions();
+
+/// Flushes sys.stdout and sys.stderr, so that what a task printed is seen before its result; errors
+/// are left to the next write. Thread: attached.
+void flush_standard_streams();
+
+/// Ends the interpreter of `state`. Thread: home, attached through `state`; unattached afterwards.
+/// Locks: takes the global lock.
+[[nodiscard]] Ending end_interpreter(PyThreadState *state);
+
+/// Holds the lock of an interpreter that could not be deleted until the process ends, as CPython
+/// stops daemon threads when it finalises. Thread: home, unattached. Never returns.
+[[noreturn]] void stay_frozen(PyThreadState *state);
+
+/// The same for an abandoned interpreter, from a thread of its own, so that nothing in it runs while
+/// the process finalises. Thread: any.
+void freeze_from_outside(PyInterpreterState *interpreter);
+
+}  // namespace interlock

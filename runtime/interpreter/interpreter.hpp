@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// An isolated CPython interpreter with its own lock, and its home thread: the OS thread that creates
+// it, runs what its HomeService gives it, and ends it. Handles, the registry and the home thread each
+// hold a reference.
+// Lock: mutex_ (kRegistry) guards state_, waiters_ and thread_.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/python_compat.hpp"
+#include "base/ref.hpp"
+#include "base/status.hpp"
+#include "lock/mutex.hpp"
+#include "lock/parker.hpp"
+#include "platform/thread.hpp"
+
+namespace interlock {
+
+class Interpreter;
+
+/// What a home thread does between the start and the end of its interpreter.
+class HomeService : public RefCounted {
+ public:
+  /// Runs first. False: the interpreter is ended at once. Thread: home, attached.
+  [[nodiscard]] virtual bool set_up(Interpreter &interpreter) = 0;
+  /// Runs until told to stop. Thread: home, attached; leaves the interpreter while it waits.
+  virtual void serve(Interpreter &interpreter) = 0;
+  /// Tells serve() to return once nothing is left to do. Thread: any, attached or not. Never blocks.
+  virtual void stop() = 0;
+  /// The interpreter could not be created, or has ended or been given up: nothing runs any more.
+  /// Thread: any; not attached.
+  virtual void ended(const Status &why) = 0;
+};
+
+class Interpreter final : public Shared {
+ public:
+  // kStarting -> kServing | kEnded;  kServing -> kEnding | kAbandoned;  kEnding -> kEnded | kAbandoned
+  enum class State : std::uint8_t { kStarting, kServing, kEnding, kEnded, kAbandoned };
+
+  /// Starts the home thread and returns at once. `name` is shown by the system (15 bytes of it).
+  /// Thread: any.  Blocks: never for long.  Errors: kESYSTEM, kESTATE (the process is exiting).
+  [[nodiscard]] static Result<Ref<Interpreter>> create(std::string name, Ref<HomeService> service);
+
+  /// The interpreter of the calling home thread, or null.
+  [[nodiscard]] static Interpreter *current() noexcept;
+
+  [[nodiscard]] Kind kind() const noexcept override { return Kind::kInterpreter; }
+  /// CPython's id of the interpreter; -1 until it exists.
+  [[nodiscard]] std::int64_t id() const noexcept { return id_; }
+  [[nodiscard]] const std::string &name() const noexcept { return name_; }
+  [[nodiscard]] State state() const noexcept;
+  [[nodiscard]] HomeService &service() noexcept { return *service_; }
+
+  /// Waits until the interpreter serves or has ended.
+  /// Thread: any.  Locks: none, no interpreter lock.  Errors: kETIMEDOUT, kEINTERRUPTED; what failed.
+  [[nodiscard]] Status wait_serving(Deadline deadline);
+  /// Waits until the interpreter has ended and its home thread is joined, or it was abandoned.
+  [[nodiscard]] Status wait_ended(Deadline deadline);
+
+  /// Raises KeyboardInterrupt in what the home thread is running; nothing if it is idle. Python code
+  /// sees it at its next bytecode, waits of this runtime at once, other blocking calls when they return.
+  /// Thread: any, attached or not.  Blocks: never.
+  void interrupt();
+
+  /// Gives up waiting: the home thread may run on, but nothing more is expected of it. What the
+  /// service holds is failed. Thread: any; not attached.
+  void abandon();
+
+  /// Of an abandoned interpreter: nothing in it runs from soon after now. For the end of the process.
+  void freeze();
+
+  /// Marks the beginning and the end of interruptible work. Thread: home, attached.
+  void begin_work() noexcept;
+  void end_work() noexcept;
+  /// True if an interrupt is due; it is then taken. Thread: home.
+  [[nodiscard]] bool take_interrupt() noexcept;
+
+ private:
+  friend class InterpreterRegistry;
+  Interpreter(std::string name, Ref<HomeService> service)
+      : name_(std::move(name)), service_(std::move(service)) {}
+  ~Interpreter() override;
+  template <typename T, typename... Args>
+  friend Ref<T> make_ref(Args &&...args);
+
+  void run_home_thread();
+  [[nodiscard]] Status create_interpreter();
+  void serve_and_end();
+  void set_state(State state, Status failure = {});
+  [[nodiscard]] Status wait_until(Deadline deadline, bool (*reached)(State));
+  void join_home_thread();
+  static int deliver_interrupt(void *interpreter);
+
+  const std::string name_;
+  const Ref<HomeService> service_;
+  std::atomic<std::int64_t> id_{-1};
+
+  mutable Mutex mutex_{LockRank::kRegistry};
+  State state_ = State::kStarting;
+  Status failure_;                  // why the interpreter never served
+  std::vector<Parker *> waiters_;
+  Thread thread_;
+  PyInterpreterState *python_ = nullptr;  // null before creation and from the beginning of the end
+  Parker *home_parker_ = nullptr;
+
+  PyThreadState *home_state_ = nullptr;   // home thread only
+  unsigned long home_ident_ = 0;          // Python's ident of the home thread
+  // 0: no work; else the number of the work that runs. Home thread writes.
+  std::atomic<std::uint64_t> work_{0};
+  std::uint64_t work_count_ = 0;
+  std::atomic<std::uint64_t> interrupted_work_{0};  // the work to be interrupted, or 0
+};
+
+}  // namespace interlock

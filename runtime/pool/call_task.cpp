@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include "pool/call_task.hpp"
+
+#include "interpreter/end.hpp"
+#include "transfer/transfer.hpp"
+
+namespace interlock {
+
+void Completions::add(Ref<CallTask> task) {
+  MutexGuard guard(mutex_);
+  tasks_.push_back(std::move(task));
+  if (waiter_ != nullptr) waiter_->unpark();
+}
+
+void Completions::wake() {
+  MutexGuard guard(mutex_);
+  woken_ = true;
+  if (waiter_ != nullptr) waiter_->unpark();
+}
+
+bool Completions::take_locked(std::vector<Ref<CallTask>> &tasks) {
+  if (tasks_.empty() && !woken_) return false;
+  tasks.swap(tasks_);
+  woken_ = false;
+  return true;
+}
+
+Status Completions::wait_until(Deadline deadline, std::vector<Ref<CallTask>> &tasks) {
+  Parker *const self = &Parker::current();
+  for (;;) {
+    {
+      MutexGuard guard(mutex_);
+      if (take_locked(tasks)) return {};
+      waiter_ = self;
+    }
+    const WaitResult result = self->park_until(deadline);
+    MutexGuard guard(mutex_);
+    waiter_ = nullptr;
+    if (take_locked(tasks)) return {};
+    if (result == WaitResult::kTimedOut) return Code::kETIMEDOUT;
+    if (result == WaitResult::kInterrupted) return Code::kEINTERRUPTED;
+  }
+}
+
+void CallTask::run() {
+  State expected = State::kQueued;
+  if (!state_.compare_exchange_strong(expected, State::kRunning)) return;
+  Message outcome;
+  bool succeeded = false;
+  if (const PyRef call = PyRef::steal(decode(call_))) {
+    PyObject *const *const parts = PySequence_Fast_ITEMS(call.get());
+    succeeded = run_call(parts[0], parts[1], parts[2], outcome);
+  } else {
+    const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+    outcome = encode_exception(exception.get());
+  }
+  flush_standard_streams();
+  finish(State::kRunning, succeeded ? State::kDone : State::kRaised, std::move(outcome), {});
+}
+
+void CallTask::fail(const Status &why) {
+  finish(State::kQueued, State::kFailed, {}, why);
+  finish(State::kRunning, State::kFailed, {}, why);
+}
+
+bool CallTask::cancel() {
+  State expected = State::kQueued;
+  if (!state_.compare_exchange_strong(expected, State::kCancelled)) return expected == State::kCancelled;
+  MutexGuard guard(mutex_);
+  if (waiter_ != nullptr) waiter_->unpark();
+  return true;
+}
+
+void CallTask::finish(State from, State to, Message outcome, Status failure) {
+  {
+    MutexGuard guard(mutex_);
+    if (state_ != from) return;
+    outcome_ = std::move(outcome);
+    failure_ = std::move(failure);
+    // Cancelled meanwhile, from the queue: then nobody looks at the outcome.
+    if (!state_.compare_exchange_strong(from, to)) return;
+    if (waiter_ != nullptr) waiter_->unpark();
+  }
+  if (completions_) completions_->add(Ref<CallTask>(this));
+}
+
+Status CallTask::wait_until(Deadline deadline) {
+  Parker *const self = &Parker::current();
+  for (;;) {
+    {
+      MutexGuard guard(mutex_);
+      if (ended()) return {};
+      waiter_ = self;
+    }
+    const WaitResult result = self->park_until(deadline);
+    MutexGuard guard(mutex_);
+    waiter_ = nullptr;
+    if (ended()) return {};
+    if (result == WaitResult::kTimedOut) return Code::kETIMEDOUT;
+    if (result == WaitResult::kInterrupted) return Code::kEINTERRUPTED;
+  }
+}
+
+bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &outcome) {
+  const PyRef result = PyRef::steal(PyObject_Call(function, arguments, Py_IsNone(keywords) ? nullptr : keywords));
+  if (result && encode(result.get(), "result", outcome).ok()) return true;
+  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+  outcome = encode_exception(exception.get());
+  return false;
+}
+
+}  // namespace interlock

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Work waiting for a home thread. An interpreter has a queue of its own, or shares one with the other
+// workers of a pool.
+// Lock: mutex_ (kPool) guards everything.
+#pragma once
+
+#include <atomic>
+#include <deque>
+
+#include "base/ref.hpp"
+#include "base/status.hpp"
+#include "lock/mutex.hpp"
+#include "lock/parker.hpp"
+
+namespace interlock {
+
+/// Something a home thread can run.
+class Work : public RefCounted {
+ public:
+  /// Thread: home, attached, within Interpreter::begin_work() and end_work().
+  virtual void run() = 0;
+  /// It will not be run. Thread: any.  Locks: none.
+  virtual void fail(const Status &why) = 0;
+  /// True if it had not begun: it will not be run. Thread: any.  Locks: none.
+  virtual bool cancel() = 0;
+};
+
+class TaskQueue final : public RefCounted {
+ public:
+  /// Thread: any.  Blocks: never.  Errors: kECLOSED; kEENDED once its last worker has ended.
+  [[nodiscard]] Status push(Ref<Work> work);
+
+  /// The oldest work, or null. Thread: any.  Blocks: never.
+  [[nodiscard]] Ref<Work> try_take();
+  /// The oldest work, waiting for it; null once `stop` is true, or the queue is closed and empty.
+  /// Thread: home.  Locks: none, no interpreter lock.  Blocks: yes.
+  [[nodiscard]] Ref<Work> take(const std::atomic<bool> &stop);
+  /// Lets every take() look at its `stop` again.
+  void wake_all();
+
+  /// Refuses further work; what is queued is still handed out. Idempotent.
+  void close();
+  /// Cancels what has not begun; how many tasks.
+  std::size_t cancel_all();
+  [[nodiscard]] std::size_t size() const;
+
+  void add_worker();
+  /// With the last worker, what is left is failed and more is refused, for the reason `why`.
+  void remove_worker(const Status &why);
+
+ private:
+  struct Idle {
+    Parker *parker;
+    Ref<Work> work;
+    bool chosen = false;
+    Idle *next = nullptr;
+  };
+  void choose_locked(Idle *&link, Ref<Work> work);
+  [[nodiscard]] std::deque<Ref<Work>> take_all();
+
+  mutable Mutex mutex_{LockRank::kPool};
+  std::deque<Ref<Work>> queued_;
+  Idle *idle_ = nullptr;  // newest first: its caches are warm
+  Status refusal_;        // why push() fails; success while it does not
+  unsigned workers_ = 0;
+};
+
+}  // namespace interlock

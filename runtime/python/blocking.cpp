@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#include "python/blocking.hpp"
+
+#include <cmath>
+
+namespace interlock {
+
+bool parse_timeout(PyObject *timeout, Deadline &deadline) {
+  deadline = Deadline::never();
+  if (timeout == nullptr || Py_IsNone(timeout)) return true;
+  const double seconds = PyFloat_AsDouble(timeout);
+  if (seconds == -1.0 && PyErr_Occurred()) return false;
+  if (std::isnan(seconds) || seconds < 0) {
+    PyErr_Format(PyExc_ValueError, "timeout must be None or a number of seconds >= 0, not %R",
+                 timeout);
+    return false;
+  }
+  constexpr double kLongest = 9e9;  // seconds that fit in 64 bits of nanoseconds
+  if (seconds < kLongest) deadline = Deadline::after_ns(static_cast<std::int64_t>(seconds * 1e9));
+  return true;
+}
+
+}  // namespace interlock

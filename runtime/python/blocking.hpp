@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// How Python code waits: outside its interpreter, and back inside for signals and interrupts.
+#pragma once
+
+#include "base/python_compat.hpp"
+#include "base/status.hpp"
+#include "interpreter/interpreter.hpp"
+#include "lock/interpreter_lock.hpp"
+#include "platform/clock.hpp"
+
+namespace interlock {
+
+/// Runs `operation()` outside the interpreter, again after each signal that raises nothing. When a
+/// signal handler raised, or Interpreter::interrupt() asked for it: kEPYTHON with the exception set.
+/// Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
+template <typename Operation>
+[[nodiscard]] Status run_detached(Operation operation) {
+  for (;;) {
+    Status status;
+    {
+      const LeaveInterpreter leave;
+      status = operation();
+    }
+    if (status.code() != Code::kEINTERRUPTED) return status;
+    if (PyErr_CheckSignals() != 0) return Code::kEPYTHON;
+    Interpreter *const home = Interpreter::current();
+    if (home != nullptr && home->take_interrupt()) {
+      PyErr_SetNone(PyExc_KeyboardInterrupt);
+      return Code::kEPYTHON;
+    }
+  }
+}
+
+/// Reads a timeout in seconds: None is never. False with a Python exception for anything else than
+/// a number that is not negative.
+[[nodiscard]] bool parse_timeout(PyObject *timeout, Deadline &deadline);
+
+}  // namespace interlock

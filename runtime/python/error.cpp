@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// Statuses as Python exceptions: the only place.
+#include "python/module.hpp"
+
+namespace interlock {
+namespace {
+
+/// An exception class of another module, borrowed for the call; PyExc_RuntimeError if it is not there.
+void raise_imported(const char *module_name, const char *name, const char *message) {
+  const PyRef module = PyRef::steal(PyImport_ImportModule(module_name));
+  const PyRef type = module ? PyRef::steal(PyObject_GetAttrString(module.get(), name)) : PyRef();
+  if (type) PyErr_SetString(type.get(), message);
+}
+
+PyObject *exception_of(Code code) {
+  ModuleState *const state = module_state();
+  if (state == nullptr) return nullptr;
+  switch (code) {
+    case Code::kEINVAL:
+      return PyExc_ValueError;
+    case Code::kENOMEM:
+      return PyExc_MemoryError;
+    case Code::kETIMEDOUT:
+      return PyExc_TimeoutError;
+    case Code::kECLOSED:
+      return state->channel_closed;
+    case Code::kEFULL:
+      return state->channel_full;
+    case Code::kEEMPTY:
+      return state->channel_empty;
+    case Code::kEREFUSED:
+    case Code::kETYPE:
+      return state->transfer_error;
+    case Code::kEENDED:
+      return state->interpreter_ended;
+    case Code::kESYSTEM:
+      return PyExc_OSError;
+    case Code::kEINTERRUPTED:
+      return PyExc_KeyboardInterrupt;
+    default:
+      return PyExc_RuntimeError;
+  }
+}
+
+bool add_exception(PyObject *module, const char *name, const char *doc, PyObject *base,
+                   PyObject *&slot) {
+  const std::string full = std::string("interlock.") + name;
+  slot = PyErr_NewExceptionWithDoc(full.c_str(), doc, base, nullptr);
+  return slot != nullptr && PyModule_AddObjectRef(module, name, slot) == 0;
+}
+
+}  // namespace
+
+PyObject *raise(const Status &status) {
+  if (status.code() == Code::kEPYTHON) return nullptr;
+  if (status.code() == Code::kECANCELLED) {
+    raise_imported("concurrent.futures", "CancelledError", status.message());
+    return nullptr;
+  }
+  PyObject *const type = exception_of(status.code());
+  if (type != nullptr) PyErr_SetString(type, status.message());
+  return nullptr;
+}
+
+bool add_errors(PyObject *module, ModuleState &state) {
+  return add_exception(module, "TransferError",
+                       "An object cannot leave its interpreter; the message gives the path to it.",
+                       PyExc_TypeError, state.transfer_error) &&
+         add_exception(module, "ChannelClosed", "The channel is closed, and empty for a receiver.",
+                       PyExc_Exception, state.channel_closed) &&
+         add_exception(module, "ChannelFull", "try_send() found no room.", PyExc_Exception,
+                       state.channel_full) &&
+         add_exception(module, "ChannelEmpty", "try_recv() found no item.", PyExc_Exception,
+                       state.channel_empty) &&
+         add_exception(module, "InterpreterEnded",
+                       "The interpreter was closed, or gave up, before it had done what was asked.",
+                       PyExc_RuntimeError, state.interpreter_ended);
+}
+
+}  // namespace interlock

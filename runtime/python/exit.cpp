@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "python/exit.hpp"
+
+#include "interpreter/registry.hpp"
+#include "python/blocking.hpp"
+#include "python/module.hpp"
+
+namespace interlock {
+
+PyObject *close_all(PyObject *, PyObject *arguments) {
+  PyObject *drain = nullptr;
+  double give_up = 0;
+  Deadline drained;
+  if (!PyArg_ParseTuple(arguments, "Od:close_all", &drain, &give_up)) return nullptr;
+  if (!parse_timeout(drain, drained)) return nullptr;
+  unsigned abandoned = 0;
+  const Status status = run_detached([&] {
+    const Deadline last = drained.is_never() ? drained
+                                             : Deadline{drained.ns + static_cast<std::int64_t>(give_up * 1e9)};
+    return InterpreterRegistry::instance().close_all(drained, last, abandoned);
+  });
+  if (!status.ok()) return raise(status);
+  return PyLong_FromUnsignedLong(abandoned);
+}
+
+}  // namespace interlock

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// The end of the process, and fork, as Python sees them.
+#pragma once
+
+#include "base/python_compat.hpp"
+
+namespace interlock {
+
+/// `_interlock.close_all(drain, give_up)`: see InterpreterRegistry::close_all.
+[[nodiscard]] PyObject *close_all(PyObject *module, PyObject *arguments);
+
+}  // namespace interlock

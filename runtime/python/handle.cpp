@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Handles: Python objects that stand for something outside every interpreter's heap. Equal when they
+// stand for the same thing.
+#include "channel/channel.hpp"
+#include "interpreter/interpreter.hpp"
+#include "python/module.hpp"
+#include "transfer/transfer.hpp"
+
+namespace interlock {
+namespace {
+
+Shared *shared_of(PyObject *self) { return reinterpret_cast<HandleObject *>(self)->shared; }
+
+void dealloc(PyObject *self) {
+  PyTypeObject *const type = Py_TYPE(self);
+  if (Shared *const shared = shared_of(self)) shared->release();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+Py_hash_t hash(PyObject *self) { return Py_HashPointer(shared_of(self)); }
+
+PyObject *compare(PyObject *self, PyObject *other, int operation) {
+  const ModuleState *const state = module_state();
+  if (state == nullptr) return nullptr;
+  if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(other, state->handle))
+    Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong((shared_of(self) == shared_of(other)) == (operation == Py_EQ));
+}
+
+PyType_Slot slots[] = {{Py_tp_doc, const_cast<char *>("What crosses by reference.")},
+                       {Py_tp_dealloc, reinterpret_cast<void *>(dealloc)},
+                       {Py_tp_hash, reinterpret_cast<void *>(hash)},
+                       {Py_tp_richcompare, reinterpret_cast<void *>(compare)},
+                       {0, nullptr}};
+
+PyType_Spec spec = {"interlock.Handle", sizeof(HandleObject), 0,
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE |
+                        Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                    slots};
+
+}  // namespace
+
+bool add_handle(PyObject *module, ModuleState &state) {
+  return add_type(module, spec, nullptr, state.handle);
+}
+
+PyTypeObject *handle_type() {
+  const ModuleState *const state = module_state();
+  return state != nullptr ? state->handle : nullptr;
+}
+
+PyObject *wrap_shared(Ref<Shared> shared) {
+  const ModuleState *const state = module_state();
+  if (state == nullptr) return nullptr;
+  PyTypeObject *const type =
+      shared->kind() == Shared::Kind::kChannel ? state->channel : state->interpreter;
+  auto *const handle = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
+  if (handle != nullptr) handle->shared = shared.leak();
+  return reinterpret_cast<PyObject *>(handle);
+}
+
+}  // namespace interlock

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "python/module.hpp"
+
+#include "lock/lock_rank.hpp"
+#include "platform/thread.hpp"
+#include "python/exit.hpp"
+
+namespace interlock {
+namespace {
+
+PyObject *interpreter_id(PyObject *, PyObject *) {
+  return PyLong_FromLongLong(PyInterpreterState_GetID(PyInterpreterState_Get()));
+}
+
+PyObject *parallelism(PyObject *, PyObject *) {
+  return PyLong_FromUnsignedLong(available_parallelism());
+}
+
+PyMethodDef functions[] = {
+    {"interpreter_id", interpreter_id, METH_NOARGS,
+     "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
+    {"available_parallelism", parallelism, METH_NOARGS,
+     "available_parallelism()\n--\n\nProcessors that this process may run on."},
+    {"close_all", close_all, METH_VARARGS,
+     "close_all(drain, give_up, /)\n--\n\n"
+     "End every interpreter: wait for their work for drain seconds, then interrupt it, then abandon\n"
+     "those that have not ended give_up seconds later. Returns how many were abandoned."},
+    {nullptr, nullptr, 0, nullptr}};
+
+int execute(PyObject *module) {
+  auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
+  const bool added = add_errors(module, state) && add_handle(module, state) &&
+                     add_channel(module, state) && add_task(module, state) &&
+                     add_interpreter(module, state) && add_map_job(module, state) &&
+                     add_global_lock(module, state);
+  return added ? 0 : -1;
+}
+
+int traverse(PyObject *module, visitproc visit, void *arg) {
+  const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
+  if (state == nullptr) return 0;
+  for (PyTypeObject *type : {state->handle, state->channel, state->interpreter, state->task_queue,
+                             state->task, state->completions, state->map_job, state->global_lock}) {
+    Py_VISIT(type);
+  }
+  return 0;
+}
+
+int clear(PyObject *module) {
+  auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
+  if (state == nullptr) return 0;
+  Py_CLEAR(state->handle);
+  Py_CLEAR(state->channel);
+  Py_CLEAR(state->interpreter);
+  Py_CLEAR(state->task_queue);
+  Py_CLEAR(state->task);
+  Py_CLEAR(state->completions);
+  Py_CLEAR(state->map_job);
+  Py_CLEAR(state->global_lock);
+  Py_CLEAR(state->transfer_error);
+  Py_CLEAR(state->channel_closed);
+  Py_CLEAR(state->channel_full);
+  Py_CLEAR(state->channel_empty);
+  Py_CLEAR(state->interpreter_ended);
+  return 0;
+}
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, reinterpret_cast<void *>(execute)},
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+    {0, nullptr}};
+
+PyModuleDef definition = {PyModuleDef_HEAD_INIT,
+                          "_interlock",
+                          "What the Interlock runtime offers to the package interlock.",
+                          sizeof(ModuleState),
+                          functions,
+                          slots,
+                          traverse,
+                          clear,
+                          nullptr};
+
+}  // namespace
+
+ModuleState *module_state() {
+  // An interpreter's id is never used again, so a stale cache cannot be taken for another's.
+  thread_local std::int64_t cached_id = -1;
+  thread_local ModuleState *cached = nullptr;
+  const std::int64_t id = PyInterpreterState_GetID(PyInterpreterState_Get());
+  if (id == cached_id) return cached;
+  const PyRef module = PyRef::steal(PyImport_ImportModule("_interlock"));
+  if (!module) return nullptr;
+  // sys.modules and the package keep the module for as long as the interpreter lives.
+  cached = static_cast<ModuleState *>(PyModule_GetState(module.get()));
+  cached_id = id;
+  return cached;
+}
+
+bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base, PyTypeObject *&slot) {
+  PyObject *const type =
+      PyType_FromModuleAndSpec(module, &spec, reinterpret_cast<PyObject *>(base));
+  slot = reinterpret_cast<PyTypeObject *>(type);
+  return type != nullptr && PyModule_AddType(module, slot) == 0;
+}
+
+extern "C" PyObject *PyInit__interlock() { return PyModuleDef_Init(&definition); }
+
+bool register_builtin_modules() {
+  return PyImport_AppendInittab("_interlock", PyInit__interlock) == 0 &&
+         PyImport_AppendInittab("interlock", PyInit_interlock) == 0;
+}
+
+}  // namespace interlock

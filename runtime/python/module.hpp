@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// The builtin module `_interlock`: one of it in each interpreter that imports it, with heap types and
+// exceptions of its own.
+#pragma once
+
+#include "base/python_compat.hpp"
+#include "base/ref.hpp"
+#include "base/status.hpp"
+
+namespace interlock {
+
+struct ModuleState {
+  PyTypeObject *handle;
+  PyTypeObject *channel;
+  PyTypeObject *interpreter;
+  PyTypeObject *task_queue;
+  PyTypeObject *task;
+  PyTypeObject *completions;
+  PyTypeObject *map_job;
+  PyTypeObject *global_lock;
+  PyObject *transfer_error;
+  PyObject *channel_closed;
+  PyObject *channel_full;
+  PyObject *channel_empty;
+  PyObject *interpreter_ended;
+};
+
+/// The state of the calling interpreter's module, which is imported if need be; null with a Python
+/// exception set if that fails. Thread: attached.
+[[nodiscard]] ModuleState *module_state();
+
+// Each part adds its types and functions to the module under construction.
+[[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_interpreter(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
+
+/// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
+[[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,
+                            PyTypeObject *&slot);
+
+/// Sets the Python exception that `status` stands for; with kEPYTHON it is already set.
+/// Returns null, for use in a return statement.
+PyObject *raise(const Status &status);
+
+extern "C" PyObject *PyInit__interlock();
+extern "C" PyObject *PyInit_interlock();
+
+/// Adds `_interlock` and `interlock` to the builtin modules. Before CPython is initialised.
+[[nodiscard]] bool register_builtin_modules();
+
+}  // namespace interlock
