@@ -46,7 +46,7 @@ class Channel final : public Shared {
     Parker *parker;
     Message *message;  // what it sends, or where it receives
     bool chosen = false;
-    Status outcome;    // of the choice: success, or kECLOSED
+    Status outcome{};  // of the choice: success, or kECLOSED
     Waiter *next = nullptr;
   };
   /// Waiting threads, the longest first.

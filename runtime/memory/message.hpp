@@ -45,10 +45,11 @@ class Message {
   [[nodiscard]] std::size_t size() const noexcept;
 
  private:
-  friend class Encoder;  // transfer/encode.cpp
+  friend class Encoder;  // transfer/encoder.hpp
   friend class Decoder;  // transfer/decode.cpp
+  explicit Message(std::vector<std::uint64_t> words) noexcept : words_(std::move(words)) {}
 
-  std::vector<std::uint64_t> words_;    // records, laid out in memory/message_format.hpp
+  std::vector<std::uint64_t> words_;    // records, as memory/message_format.hpp lays them out
   std::vector<Ref<Shared>> shared_;     // what records refer to by index
 };
 

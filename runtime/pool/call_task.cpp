@@ -66,8 +66,11 @@ void CallTask::fail(const Status &why) {
 bool CallTask::cancel() {
   State expected = State::kQueued;
   if (!state_.compare_exchange_strong(expected, State::kCancelled)) return expected == State::kCancelled;
-  MutexGuard guard(mutex_);
-  if (waiter_ != nullptr) waiter_->unpark();
+  {
+    MutexGuard guard(mutex_);
+    if (waiter_ != nullptr) waiter_->unpark();
+  }
+  if (completions_) completions_->add(Ref<CallTask>(this));
   return true;
 }
 

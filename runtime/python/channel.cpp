@@ -122,11 +122,11 @@ PyObject *repr(PyObject *self) {
 }
 
 PyMethodDef methods[] = {
-    {"send", reinterpret_cast<PyCFunction>(send), METH_VARARGS | METH_KEYWORDS,
+    {"send", as_method(send), METH_VARARGS | METH_KEYWORDS,
      "send($self, obj, timeout=None)\n--\n\n"
      "Send a copy of obj, waiting up to timeout seconds for room.\n\n"
      "Raises TransferError (nothing was sent), TimeoutError or ChannelClosed."},
-    {"recv", reinterpret_cast<PyCFunction>(recv), METH_VARARGS | METH_KEYWORDS,
+    {"recv", as_method(recv), METH_VARARGS | METH_KEYWORDS,
      "recv($self, timeout=None)\n--\n\n"
      "Take the oldest item, waiting up to timeout seconds for one.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
@@ -166,7 +166,7 @@ PyType_Spec spec = {"interlock.Channel", sizeof(HandleObject), 0,
 }  // namespace
 
 bool add_channel(PyObject *module, ModuleState &state) {
-  return add_type(module, spec, state.handle, state.channel);
+  return add_type(module, spec, state.transfer.handle, state.channel);
 }
 
 }  // namespace interlock

@@ -30,7 +30,7 @@ PyObject *exception_of(Code code) {
       return state->channel_empty;
     case Code::kEREFUSED:
     case Code::kETYPE:
-      return state->transfer_error;
+      return state->transfer.transfer_error;
     case Code::kEENDED:
       return state->interpreter_ended;
     case Code::kESYSTEM:
@@ -65,7 +65,7 @@ PyObject *raise(const Status &status) {
 bool add_errors(PyObject *module, ModuleState &state) {
   return add_exception(module, "TransferError",
                        "An object cannot leave its interpreter; the message gives the path to it.",
-                       PyExc_TypeError, state.transfer_error) &&
+                       PyExc_TypeError, state.transfer.transfer_error) &&
          add_exception(module, "ChannelClosed", "The channel is closed, and empty for a receiver.",
                        PyExc_Exception, state.channel_closed) &&
          add_exception(module, "ChannelFull", "try_send() found no room.", PyExc_Exception,

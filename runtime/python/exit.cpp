@@ -2,6 +2,7 @@
 #include "python/exit.hpp"
 
 #include "interpreter/registry.hpp"
+#include "lock/global_lock.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
 
@@ -21,6 +22,12 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
   });
   if (!status.ok()) return raise(status);
   return PyLong_FromUnsignedLong(abandoned);
+}
+
+PyObject *after_fork(PyObject *, PyObject *) {
+  GlobalLock::instance().reset_after_fork();
+  InterpreterRegistry::instance().reset_after_fork();
+  Py_RETURN_NONE;
 }
 
 }  // namespace interlock

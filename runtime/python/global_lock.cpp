@@ -49,7 +49,7 @@ PyObject *locked(PyObject *, PyObject *) {
 }
 
 PyMethodDef methods[] = {
-    {"acquire", reinterpret_cast<PyCFunction>(acquire), METH_VARARGS | METH_KEYWORDS,
+    {"acquire", as_method(acquire), METH_VARARGS | METH_KEYWORDS,
      "acquire($self, timeout=None)\n--\n\n"
      "Wait for the lock up to timeout seconds; True once this thread holds it."},
     {"release", release, METH_NOARGS,

@@ -23,7 +23,7 @@ Py_hash_t hash(PyObject *self) { return Py_HashPointer(shared_of(self)); }
 PyObject *compare(PyObject *self, PyObject *other, int operation) {
   const ModuleState *const state = module_state();
   if (state == nullptr) return nullptr;
-  if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(other, state->handle))
+  if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(other, state->transfer.handle))
     Py_RETURN_NOTIMPLEMENTED;
   return PyBool_FromLong((shared_of(self) == shared_of(other)) == (operation == Py_EQ));
 }
@@ -42,19 +42,24 @@ PyType_Spec spec = {"interlock.Handle", sizeof(HandleObject), 0,
 }  // namespace
 
 bool add_handle(PyObject *module, ModuleState &state) {
-  return add_type(module, spec, nullptr, state.handle);
-}
-
-PyTypeObject *handle_type() {
-  const ModuleState *const state = module_state();
-  return state != nullptr ? state->handle : nullptr;
+  return add_type(module, spec, nullptr, state.transfer.handle);
 }
 
 PyObject *wrap_shared(Ref<Shared> shared) {
   const ModuleState *const state = module_state();
   if (state == nullptr) return nullptr;
-  PyTypeObject *const type =
-      shared->kind() == Shared::Kind::kChannel ? state->channel : state->interpreter;
+  PyTypeObject *type = nullptr;
+  switch (shared->kind()) {
+    case Shared::Kind::kChannel:
+      type = state->channel;
+      break;
+    case Shared::Kind::kInterpreter:
+      type = state->interpreter;
+      break;
+    case Shared::Kind::kDefinition:
+      type = state->definition;
+      break;
+  }
   auto *const handle = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
   if (handle != nullptr) handle->shared = shared.leak();
   return reinterpret_cast<PyObject *>(handle);

@@ -170,12 +170,12 @@ PyObject *get_state(PyObject *self, void *) {
 }
 
 PyMethodDef methods[] = {
-    {"create", reinterpret_cast<PyCFunction>(create), METH_VARARGS | METH_KEYWORDS | METH_STATIC,
+    {"create", as_method(create), METH_VARARGS | METH_KEYWORDS | METH_STATIC,
      "create(name, queue, completions, key, setup, setup_args)\n--\n\n"
      "Start an interpreter that first calls setup(*setup_args); see wait_ready()."},
     {"wait_ready", wait_ready, METH_NOARGS,
      "wait_ready($self, /)\n--\n\nWait until set up; its result, or raise its exception."},
-    {"call", reinterpret_cast<PyCFunction>(call), METH_VARARGS | METH_KEYWORDS,
+    {"call", as_method(call), METH_VARARGS | METH_KEYWORDS,
      "call($self, function, /, *args, **kwargs)\n--\n\n"
      "function(*args, **kwargs) in this interpreter, waiting for the result."},
     {"submit", submit, METH_VARARGS,
@@ -185,7 +185,7 @@ PyMethodDef methods[] = {
      "Raise KeyboardInterrupt in what the interpreter is running now, if anything."},
     {"stop", stop, METH_NOARGS,
      "stop($self, /)\n--\n\nLet the interpreter end once nothing is queued; does not wait."},
-    {"close", reinterpret_cast<PyCFunction>(close), METH_VARARGS | METH_KEYWORDS,
+    {"close", as_method(close), METH_VARARGS | METH_KEYWORDS,
      "close($self, timeout=None, shared_queue=False)\n--\n\n"
      "Drain for timeout seconds, then interrupt, then abandon; False if abandoned."},
     {"stats", stats, METH_NOARGS,
@@ -212,7 +212,7 @@ PyType_Spec spec = {"_interlock.Interpreter", sizeof(HandleObject), 0,
 }  // namespace
 
 bool add_interpreter(PyObject *module, ModuleState &state) {
-  return add_type(module, spec, state.handle, state.interpreter);
+  return add_type(module, spec, state.transfer.handle, state.interpreter);
 }
 
 }  // namespace interlock

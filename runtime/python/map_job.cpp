@@ -119,10 +119,8 @@ void dealloc(PyObject *self) {
   PyObject_GC_UnTrack(self);
   (void)clear(self);
   PyTypeObject *const type = Py_TYPE(self);
-  if (MapJob *const job = self_of(self).job) {
-    job->fail_pending(Code::kECANCELLED);
-    job->release();
-  }
+  // What was submitted is still done, as with the executors of the standard library.
+  if (MapJob *const job = self_of(self).job) job->release();
   type->tp_free(self);
   Py_DECREF(type);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "python/module.hpp"
 
+#include <atomic>
+
 #include "lock/lock_rank.hpp"
 #include "platform/thread.hpp"
 #include "python/exit.hpp"
@@ -12,6 +14,11 @@ PyObject *interpreter_id(PyObject *, PyObject *) {
   return PyLong_FromLongLong(PyInterpreterState_GetID(PyInterpreterState_Get()));
 }
 
+PyObject *unique_number(PyObject *, PyObject *) {
+  static std::atomic<std::uint64_t> last{0};
+  return PyLong_FromUnsignedLongLong(++last);
+}
+
 PyObject *parallelism(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLong(available_parallelism());
 }
@@ -19,19 +26,23 @@ PyObject *parallelism(PyObject *, PyObject *) {
 PyMethodDef functions[] = {
     {"interpreter_id", interpreter_id, METH_NOARGS,
      "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
+    {"unique_number", unique_number, METH_NOARGS,
+     "unique_number()\n--\n\nA number that no other call in this process gives."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
     {"close_all", close_all, METH_VARARGS,
      "close_all(drain, give_up, /)\n--\n\n"
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then abandon\n"
      "those that have not ended give_up seconds later. Returns how many were abandoned."},
+    {"after_fork", after_fork, METH_NOARGS,
+     "after_fork()\n--\n\nIn the child of a fork: forget what only the parent has."},
     {nullptr, nullptr, 0, nullptr}};
 
 int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
   const bool added = add_errors(module, state) && add_handle(module, state) &&
-                     add_channel(module, state) && add_task(module, state) &&
+                     add_definition(module, state) && add_channel(module, state) && add_task(module, state) &&
                      add_interpreter(module, state) && add_map_job(module, state) &&
                      add_global_lock(module, state);
   return added ? 0 : -1;
@@ -40,17 +51,24 @@ int execute(PyObject *module) {
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type : {state->handle, state->channel, state->interpreter, state->task_queue,
+  for (PyTypeObject *type : {state->transfer.handle, state->definition, state->channel, state->interpreter, state->task_queue,
                              state->task, state->completions, state->map_job, state->global_lock}) {
     Py_VISIT(type);
   }
+  Py_VISIT(state->transfer.reducers);
+  Py_VISIT(state->transfer.reduce_definition);
   return 0;
 }
 
 int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  Py_CLEAR(state->handle);
+  Py_CLEAR(state->transfer.handle);
+  Py_CLEAR(state->transfer.dispatch_table);
+  Py_CLEAR(state->transfer.reducers);
+  Py_CLEAR(state->transfer.reduce_definition);
+  Py_CLEAR(state->transfer.new_object);
+  Py_CLEAR(state->definition);
   Py_CLEAR(state->channel);
   Py_CLEAR(state->interpreter);
   Py_CLEAR(state->task_queue);
@@ -58,7 +76,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->completions);
   Py_CLEAR(state->map_job);
   Py_CLEAR(state->global_lock);
-  Py_CLEAR(state->transfer_error);
+  Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);
   Py_CLEAR(state->channel_empty);
@@ -95,6 +113,11 @@ ModuleState *module_state() {
   cached = static_cast<ModuleState *>(PyModule_GetState(module.get()));
   cached_id = id;
   return cached;
+}
+
+TransferState *transfer_state() {
+  ModuleState *const state = module_state();
+  return state != nullptr ? &state->transfer : nullptr;
 }
 
 bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base, PyTypeObject *&slot) {

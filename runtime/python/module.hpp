@@ -6,11 +6,13 @@
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
 #include "base/status.hpp"
+#include "transfer/transfer.hpp"
 
 namespace interlock {
 
 struct ModuleState {
-  PyTypeObject *handle;
+  TransferState transfer;
+  PyTypeObject *definition;
   PyTypeObject *channel;
   PyTypeObject *interpreter;
   PyTypeObject *task_queue;
@@ -18,7 +20,6 @@ struct ModuleState {
   PyTypeObject *completions;
   PyTypeObject *map_job;
   PyTypeObject *global_lock;
-  PyObject *transfer_error;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -32,6 +33,7 @@ struct ModuleState {
 // Each part adds its types and functions to the module under construction.
 [[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_interpreter(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
@@ -41,6 +43,12 @@ struct ModuleState {
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,
                             PyTypeObject *&slot);
+
+/// A method of any signature for a PyMethodDef, whose flags say which.
+template <typename Function>
+[[nodiscard]] PyCFunction as_method(Function *function) noexcept {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
 
 /// Sets the Python exception that `status` stands for; with kEPYTHON it is already set.
 /// Returns null, for use in a return statement.

@@ -115,8 +115,10 @@ PyObject *wake_completions(PyObject *self, PyObject *) {
   Py_RETURN_NONE;
 }
 
+Py_ssize_t count_expected(PyObject *self) { return PyDict_GET_SIZE(completions_of(self).expected); }
+
 PyMethodDef completions_methods[] = {
-    {"wait", reinterpret_cast<PyCFunction>(wait_completions), METH_VARARGS | METH_KEYWORDS,
+    {"wait", as_method(wait_completions), METH_VARARGS | METH_KEYWORDS,
      "wait($self, timeout=None)\n--\n\n"
      "All ended tasks as (key, task), waiting for at least one; [] at the timeout or after wake()."},
     {"wake", wake_completions, METH_NOARGS,
@@ -130,6 +132,7 @@ PyType_Slot completions_slots[] = {
     {Py_tp_clear, reinterpret_cast<void *>(clear_completions)},
     {Py_tp_dealloc, reinterpret_cast<void *>(dealloc_completions)},
     {Py_tp_methods, completions_methods},
+    {Py_sq_length, reinterpret_cast<void *>(count_expected)},
     {0, nullptr}};
 
 PyType_Spec completions_spec = {

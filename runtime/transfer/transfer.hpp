@@ -10,7 +10,8 @@
 namespace interlock {
 
 /// Copies `object` and all that it reaches into `message`. `root` names it in errors, for example
-/// "message" or "argument".  A refused object changes nothing and leaves `message` as it was.
+/// "message"; under "call" a tuple's items are named function, args and kwargs.  A refused object
+/// changes nothing and leaves `message` as it was.
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (__reduce_ex__).
 /// Errors: kEPYTHON (interlock.TransferError, a TypeError, with the path to the culprit; or whatever
 /// __reduce_ex__ raised).
@@ -20,6 +21,8 @@ namespace interlock {
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (imports, __setstate__).
 /// Returns a new reference, or null with a Python exception set.
 [[nodiscard]] PyObject *decode(const Message &message);
+/// The same for a message that carries a tuple, of which only the first `count` items are built.
+[[nodiscard]] PyObject *decode_first(const Message &message, std::size_t count);
 
 /// An exception as it crosses: its object where it can cross, else a RemoteError that says what it
 /// was; with the text of its traceback, which becomes the cause of the rebuilt one. Clears nothing;
@@ -34,9 +37,21 @@ struct HandleObject {
   PyObject_HEAD
   Shared *shared;  // owned; null after the handle was cleared
 };
-/// The handle base type of the calling interpreter (borrowed); null if `_interlock` is not imported.
-[[nodiscard]] PyTypeObject *handle_type();
 /// A new handle in the calling interpreter; defined by python/handle.cpp.
 [[nodiscard]] PyObject *wrap_shared(Ref<Shared> shared);
+
+/// What each interpreter's module keeps for the copy. References are owned; null until first used.
+struct TransferState {
+  PyTypeObject *handle;      // base type of all handles
+  PyObject *transfer_error;  // the class
+  PyObject *dispatch_table;  // copyreg.dispatch_table
+  PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
+  PyObject *reduce_definition;  // interlock._definitions.reduce_definition
+  PyObject *new_object;         // copyreg.__newobj__
+};
+/// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
+[[nodiscard]] TransferState *transfer_state();
+/// Fills what takes an import. False with a Python exception set.
+[[nodiscard]] bool load_reducers(TransferState &state);
 
 }  // namespace interlock

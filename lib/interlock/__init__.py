@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Python on all cores of one process: interpreters with their own locks, and channels between them.
+
+    from interlock import Pool
+
+    with Pool() as pool:
+        for result in pool.map(work, items):
+            ...
+
+Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
+itself; Channel passes copies of objects between any of them. Functions cross even if they are defined
+in the main script. global_lock serialises what all interpreters share, such as the environment.
+"""
+
+from _interlock import (
+    Channel,
+    ChannelClosed,
+    ChannelEmpty,
+    ChannelFull,
+    InterpreterEnded,
+    TransferError,
+    global_lock,
+)
+
+from ._errors import RemoteError, RemoteTraceback
+
+__version__ = "0.1.0"
+
+# Not imported before they are used: an interpreter that only runs calls needs none of it.
+_LAZY = {"BrokenPool": "pool", "Interpreter": "interpreter", "Pool": "pool"}
+
+__all__ = sorted(
+    [
+        "Channel",
+        "ChannelClosed",
+        "ChannelEmpty",
+        "ChannelFull",
+        "InterpreterEnded",
+        "RemoteError",
+        "RemoteTraceback",
+        "TransferError",
+        "global_lock",
+        *_LAZY,
+    ]
+)
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})

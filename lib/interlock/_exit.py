@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""The end of the process, and of an interpreter that has started others: nothing is left running.
+
+As with the executors of the standard library, work that was accepted is done first; Ctrl-C, before or
+meanwhile, ends it.
+"""
+
+import atexit
+import os
+import sys
+import threading
+import weakref
+
+import _interlock
+
+GRACE = 0.5  # seconds that interrupted work has to end
+
+_closers = weakref.WeakSet()  # objects with _close_at_exit(interrupted)
+
+
+def register(closer):
+    _closers.add(closer)
+
+
+def _ends_by_interrupt():
+    return isinstance(getattr(sys, "last_exc", None), KeyboardInterrupt) and not hasattr(sys, "ps1")
+
+
+def _close_pools():
+    interrupted = _ends_by_interrupt()
+    try:
+        for closer in list(_closers):
+            closer._close_at_exit(interrupted)
+    except KeyboardInterrupt:
+        for closer in list(_closers):
+            closer._close_at_exit(True)
+
+
+def _close_interpreters():
+    drain = 0 if _ends_by_interrupt() else None
+    try:
+        _interlock.close_all(drain, GRACE)
+    except KeyboardInterrupt:
+        _interlock.close_all(0, GRACE)
+
+
+def _after_fork_in_child():
+    _closers.clear()
+    _interlock.after_fork()
+
+
+# Runs before threading waits for its threads, as concurrent.futures has it.
+threading._register_atexit(_close_pools)
+if _interlock.interpreter_id() == 0:
+    atexit.register(_close_interpreters)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What a new interpreter takes over from the one that creates it, and what runs inside it."""
+
+import sys
+import warnings
+
+_MAIN = "__main__"
+
+
+def settings():
+    """What set_up() applies in the new interpreter. Called in the creator."""
+    return {
+        "path": [each for each in sys.path if isinstance(each, str)],
+        "argv": list(sys.argv),
+        "filters": [_plain_filter(each) for each in warnings.filters],
+        "recursion_limit": sys.getrecursionlimit(),
+        "switch_interval": sys.getswitchinterval(),
+        "dont_write_bytecode": sys.dont_write_bytecode,
+        "pycache_prefix": sys.pycache_prefix,
+    }
+
+
+def _plain_filter(each):
+    action, message, category, module, line = each[:5]
+    return action, _pattern(message), category, _pattern(module), line
+
+
+def _pattern(value):
+    return value if value is None or isinstance(value, str) else value.pattern
+
+
+def set_up(inherited, initializer=None, arguments=()):
+    """First call in a new interpreter."""
+    sys.path[:] = inherited["path"]
+    sys.argv[:] = inherited["argv"]
+    sys.setrecursionlimit(inherited["recursion_limit"])
+    sys.setswitchinterval(inherited["switch_interval"])
+    sys.dont_write_bytecode = inherited["dont_write_bytecode"]
+    sys.pycache_prefix = inherited["pycache_prefix"]
+    _set_filters(inherited["filters"])
+    if initializer is not None:
+        initializer(*arguments)
+
+
+def _set_filters(filters):
+    warnings.resetwarnings()
+    for action, message, category, module, line in reversed(filters):
+        if message is None and module is None:
+            warnings.simplefilter(action, category, line)
+        else:
+            warnings.filterwarnings(action, message or "", category, module or "", line)
+
+
+def execute(source):
+    """Runs source text in `__main__` of the calling interpreter."""
+    exec(_compile(source), sys.modules[_MAIN].__dict__)
+
+
+def _compile(source):
+    name = "<interlock exec>"
+    try:
+        return compile(source, name, "exec", dont_inherit=True)
+    except IndentationError:
+        import textwrap
+
+        try:
+            return compile(textwrap.dedent(source), name, "exec", dont_inherit=True)
+        except SyntaxError:
+            pass
+        raise

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Messages of one plain value, made and read without Python.
+#include "memory/message.hpp"
+
+#include <bit>
+#include <cstring>
+
+#include "memory/message_format.hpp"
+
+namespace interlock {
+namespace {
+
+std::vector<std::uint64_t> one_word(Tag tag, std::uint64_t operand = 0) {
+  return {make_header(tag, operand)};
+}
+
+std::vector<std::uint64_t> with_data(Tag tag, std::size_t count, const void *data,
+                                     std::size_t size) {
+  std::vector<std::uint64_t> words(1 + words_for(size));
+  words[0] = make_header(tag, count);
+  if (size != 0) std::memcpy(words.data() + 1, data, size);
+  return words;
+}
+
+bool is_ascii(std::string_view text) {
+  for (const char each : text) {
+    if (static_cast<unsigned char>(each) >= 0x80) return false;
+  }
+  return true;
+}
+
+/// Decodes one code point of valid UTF-8 at `place` and moves on.
+char32_t next_code_point(std::string_view text, std::size_t &place) {
+  const auto first = static_cast<unsigned char>(text[place++]);
+  if (first < 0x80) return first;
+  int more = first >= 0xf0 ? 3 : first >= 0xe0 ? 2 : 1;
+  char32_t point = first & (0x3f >> more);
+  for (; more != 0 && place < text.size(); --more)
+    point = point << 6 | (static_cast<unsigned char>(text[place++]) & 0x3f);
+  return point;
+}
+
+/// False for a surrogate, which UTF-8 cannot express.
+bool append_utf8(std::string &text, char32_t point) {
+  if (point >= 0xd800 && point < 0xe000) return false;
+  if (point < 0x80) {
+    text += static_cast<char>(point);
+    return true;
+  }
+  const int more = point >= 0x10000 ? 3 : point >= 0x800 ? 2 : 1;
+  constexpr unsigned char kLead[] = {0, 0xc0, 0xe0, 0xf0};
+  text += static_cast<char>(kLead[more] | point >> (6 * more));
+  for (int i = more; i-- > 0;) text += static_cast<char>(0x80 | (point >> (6 * i) & 0x3f));
+  return true;
+}
+
+template <typename Unit>
+std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count) {
+  std::string text;
+  const auto *const bytes = reinterpret_cast<const unsigned char *>(data);
+  for (std::size_t i = 0; i < count; ++i) {
+    Unit unit;
+    std::memcpy(&unit, bytes + i * sizeof unit, sizeof unit);
+    if (!append_utf8(text, unit)) return std::nullopt;
+  }
+  return text;
+}
+
+}  // namespace
+
+Message Message::from_none() { return Message(one_word(Tag::kNone)); }
+
+Message Message::from_bool(bool value) { return Message(one_word(value ? Tag::kTrue : Tag::kFalse)); }
+
+Message Message::from_int64(std::int64_t value) {
+  if (value >= kSmallestInt && value <= kLargestInt)
+    return Message(one_word(Tag::kInt, static_cast<std::uint64_t>(value)));
+  return Message({make_header(Tag::kBigInt, 8), static_cast<std::uint64_t>(value)});
+}
+
+Message Message::from_double(double value) {
+  return Message({make_header(Tag::kFloat, 0), std::bit_cast<std::uint64_t>(value)});
+}
+
+Message Message::from_bytes(std::string_view bytes) {
+  return Message(with_data(Tag::kBytes, bytes.size(), bytes.data(), bytes.size()));
+}
+
+Message Message::from_utf8(std::string_view utf8) {
+  if (is_ascii(utf8)) return Message(with_data(Tag::kAscii, utf8.size(), utf8.data(), utf8.size()));
+  std::u32string points;
+  for (std::size_t place = 0; place < utf8.size();) points += next_code_point(utf8, place);
+  return Message(with_data(Tag::kUcs4, points.size(), points.data(), 4 * points.size()));
+}
+
+Message::Type Message::type() const noexcept {
+  if (empty()) return Type::kEmpty;
+  switch (tag_of(words_[0])) {
+    case Tag::kNone:
+      return Type::kNone;
+    case Tag::kTrue:
+    case Tag::kFalse:
+      return Type::kBool;
+    case Tag::kInt:
+    case Tag::kBigInt:
+      return Type::kInt;
+    case Tag::kFloat:
+      return Type::kFloat;
+    case Tag::kAscii:
+    case Tag::kLatin1:
+    case Tag::kUcs2:
+    case Tag::kUcs4:
+      return Type::kStr;
+    case Tag::kBytes:
+      return Type::kBytes;
+    default:
+      return Type::kOther;
+  }
+}
+
+std::optional<bool> Message::as_bool() const noexcept {
+  if (type() != Type::kBool) return std::nullopt;
+  return tag_of(words_[0]) == Tag::kTrue;
+}
+
+std::optional<std::int64_t> Message::as_int64() const noexcept {
+  if (type() != Type::kInt) return std::nullopt;
+  if (tag_of(words_[0]) == Tag::kInt) return signed_operand_of(words_[0]);
+  if (operand_of(words_[0]) > 8) return std::nullopt;
+  return static_cast<std::int64_t>(words_[1]);
+}
+
+std::optional<double> Message::as_double() const noexcept {
+  if (type() != Type::kFloat) return std::nullopt;
+  return std::bit_cast<double>(words_[1]);
+}
+
+std::optional<std::string> Message::as_utf8() const {
+  if (type() != Type::kStr) return std::nullopt;
+  const auto count = static_cast<std::size_t>(operand_of(words_[0]));
+  switch (tag_of(words_[0])) {
+    case Tag::kUcs2:
+      return to_utf8<std::uint16_t>(words_.data() + 1, count);
+    case Tag::kUcs4:
+      return to_utf8<std::uint32_t>(words_.data() + 1, count);
+    default:
+      return to_utf8<std::uint8_t>(words_.data() + 1, count);
+  }
+}
+
+std::optional<std::string_view> Message::as_bytes() const noexcept {
+  if (type() != Type::kBytes) return std::nullopt;
+  return std::string_view(reinterpret_cast<const char *>(words_.data() + 1),
+                          static_cast<std::size_t>(operand_of(words_[0])));
+}
+
+std::size_t Message::size() const noexcept {
+  return sizeof *this + words_.capacity() * sizeof words_[0] + shared_.capacity() * sizeof shared_[0];
+}
+
+}  // namespace interlock

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// How a message lays out its objects: records in pre-order, each a header word (tag, flags, operand)
+// followed by the words that the tag says. Objects that may be met again are numbered in the order in
+// which both sides meet them; kAgain refers to that number. Never leaves the process, never stored.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace interlock {
+
+enum class Tag : std::uint8_t {
+  // Operand unused, nothing follows.
+  kNone,
+  kTrue,
+  kFalse,
+  kEllipsis,
+  kNotImplemented,
+  kInt,        // operand: the value
+  kBigInt,     // operand: bytes; then they, little-endian, two's complement
+  kFloat,      // then one word
+  kComplex,    // then two words: real, imaginary
+  kAscii,      // str. Operand: characters; then they, of 1 byte
+  kLatin1,
+  kUcs2,       // of 2 bytes
+  kUcs4,       // of 4 bytes
+  kBytes,      // operand: bytes; then they
+  kByteArray,
+  kAgain,      // operand: the number of an object met before
+  kShared,     // operand: index of a Shared of the message
+  // Operand: how many child records follow.
+  kTuple,
+  kList,
+  kSet,
+  kFrozenSet,  // then kBuild or kUse
+  kDict,       // operand: pairs; children: key, value, key, value, ...
+  kGlobal,     // two children: module name, qualified name
+  kModule,     // one child: its name
+  kReduce,     // two children, callable and arguments; then kBuild or kUse
+  kBuild,      // the object is made now. Operand: BuildPart; a child for each, in that order
+  kUse,        // the object was made meanwhile, deeper down. Operand: its number
+};
+
+/// What follows kBuild after kReduce: items to append, alternating keys and values to set, a function
+/// that sets the state, the state.
+enum BuildPart : std::uint8_t { kListItems = 1, kDictItems = 2, kStateSetter = 4, kState = 8 };
+
+constexpr std::uint64_t kTagMask = 0x3f;
+constexpr std::uint64_t kInterned = 0x40;  // a str that the sender had interned
+constexpr std::uint64_t kNumbered = 0x80;  // takes the next number
+constexpr int kOperandShift = 8;
+constexpr std::int64_t kLargestInt = (std::int64_t{1} << 55) - 1;
+constexpr std::int64_t kSmallestInt = -(std::int64_t{1} << 55);
+
+constexpr std::uint64_t make_header(Tag tag, std::uint64_t operand, std::uint64_t flags = 0) {
+  return static_cast<std::uint64_t>(tag) | flags | operand << kOperandShift;
+}
+constexpr Tag tag_of(std::uint64_t header) { return static_cast<Tag>(header & kTagMask); }
+constexpr std::uint64_t operand_of(std::uint64_t header) { return header >> kOperandShift; }
+constexpr std::int64_t signed_operand_of(std::uint64_t header) {
+  return static_cast<std::int64_t>(header) >> kOperandShift;
+}
+constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
+
+}  // namespace interlock

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Walks an object graph and writes it as records. Without recursion: what is open stands on a stack of
+// frames, so that depth is bounded by memory alone, and names the path to a refused object.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "memory/message.hpp"
+#include "memory/message_format.hpp"
+#include "transfer/object_table.hpp"
+#include "transfer/transfer.hpp"
+
+namespace interlock {
+
+class Encoder {
+ public:
+  Encoder(TransferState &state, const char *root) : state_(state), root_(root) {}
+
+  /// Writes `object` and what it reaches. False with a Python exception set.
+  [[nodiscard]] bool run(PyObject *object);
+  [[nodiscard]] Message take() noexcept { return std::move(message_); }
+
+ private:
+  friend class PathWriter;  // transfer/path.cpp
+
+  /// An object whose children are being written.
+  struct Frame {
+    Tag tag;
+    std::uint8_t parts = 0;    // kReduce, from kBuild on: BuildPart
+    bool numbered = false;
+    PyRef object;
+    PyRef items;               // a tuple of the children, where the object itself does not hold them
+    Py_ssize_t size = 0;       // children to write
+    Py_ssize_t next = 0;       // children begun
+    Py_ssize_t position = 0;   // kDict: of PyDict_Next
+    PyRef held;                // kList: the child being written, which the list may let go; kDict: its key
+    PyRef value;               // kDict: the value to write next, or being written
+    bool value_due = false;    // kDict: the key is being written
+  };
+
+  [[nodiscard]] bool step();
+  [[nodiscard]] bool next_child(Frame &frame, PyObject *&child);
+  [[nodiscard]] bool next_of_dict(Frame &frame, PyObject *&child);
+  [[nodiscard]] bool next_of_reduce(Frame &frame, PyObject *&child);
+  [[nodiscard]] bool close(Frame &frame);
+
+  [[nodiscard]] bool write(PyObject *object);
+  [[nodiscard]] bool write_leaf(PyObject *object, PyTypeObject *type, bool &written);
+  [[nodiscard]] bool write_int(PyObject *object);
+  void write_text(PyObject *object);
+  void write_data(Tag tag, std::size_t count, const void *data, std::size_t size,
+                  std::uint64_t flags = 0);
+  [[nodiscard]] bool write_again(PyObject *object);
+  [[nodiscard]] bool write_shared(PyObject *object);
+  [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
+  [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
+  [[nodiscard]] bool made_meanwhile(PyObject *object);
+  [[nodiscard]] bool open_elements(Tag tag, PyObject *object);
+
+  // transfer/reduce.cpp: what crosses by name or by its parts.
+  [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] PyRef parts_of(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
+  [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
+  [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
+  [[nodiscard]] bool write_module(PyObject *object);
+  [[nodiscard]] bool write_named(PyObject *object, bool &written);
+  /// Appends a note with the path to the exception that Python code of the object raised.
+  void note_path();
+  void explain_refusal(PyObject *object);
+
+  void put(Tag tag, std::uint64_t operand = 0, std::uint64_t flags = 0) {
+    message_.words_.push_back(make_header(tag, operand, flags));
+  }
+  void number(PyObject *object);
+  /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
+  bool refuse(PyObject *object, const char *reason = nullptr);
+  [[nodiscard]] std::string path() const;
+
+  TransferState &state_;
+  const char *const root_;
+  Message message_;
+  std::vector<Frame> frames_;
+  ObjectTable numbers_;
+  std::vector<PyRef> numbered_;      // keeps the keys of numbers_ alive
+  ObjectTable open_counts_;          // of kFrozenSet and kReduce: frames that have not made theirs
+};
+
+}  // namespace interlock

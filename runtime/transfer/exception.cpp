@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Exceptions cross as a tuple (traceback text, class name, message, the exception itself or None):
+// should the exception not be rebuilt, the texts still are. interlock._errors makes and reads it.
+#include "transfer/transfer.hpp"
+
+namespace interlock {
+namespace {
+
+constexpr std::size_t kTexts = 3;
+
+PyRef call_errors(const char *function, PyObject *argument) {
+  const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._errors"));
+  const PyRef callable =
+      module ? PyRef::steal(PyObject_GetAttrString(module.get(), function)) : PyRef();
+  return callable ? PyRef::steal(PyObject_CallOneArg(callable.get(), argument)) : PyRef();
+}
+
+/// A tuple of texts alone, without Python code.
+Message plain_description(PyObject *exception) {
+  Message message;
+  const PyRef parts = PyRef::steal(Py_BuildValue(
+      "(sssO)", "", Py_TYPE(exception)->tp_name, "it could not be described", Py_None));
+  if (!parts || !encode(parts.get(), "exception", message).ok()) PyErr_Clear();
+  return message;
+}
+
+}  // namespace
+
+Message encode_exception(PyObject *exception) {
+  Message message;
+  const PyRef parts = call_errors("describe", exception);
+  if (parts && encode(parts.get(), "exception", message).ok()) return message;
+  PyErr_Clear();
+  PyRef texts = parts ? PyRef::steal(PyTuple_GetSlice(parts.get(), 0, kTexts)) : PyRef();
+  if (texts && encode(texts.get(), "exception", message).ok()) return message;
+  PyErr_Clear();
+  return plain_description(exception);
+}
+
+PyObject *decode_exception(const Message &message) {
+  PyRef parts;
+  if (!message.empty()) {
+    parts = PyRef::steal(decode(message));
+    if (!parts) {
+      PyErr_Clear();
+      parts = PyRef::steal(decode_first(message, kTexts));
+    }
+  }
+  PyRef exception = parts ? call_errors("restore", parts.get()) : PyRef();
+  if (exception && PyExceptionInstance_Check(exception.get())) return exception.release();
+  if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "an exception in another interpreter");
+  return PyErr_GetRaisedException();
+}
+
+}  // namespace interlock

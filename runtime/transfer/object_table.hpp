@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Numbers for objects, by identity: a hash table with open addressing and linear probing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/python_compat.hpp"
+
+namespace interlock {
+
+class ObjectTable {
+ public:
+  /// The number of `object`, or null. Valid until the next insert().
+  [[nodiscard]] std::uint64_t *find(const PyObject *object) noexcept {
+    if (slots_.empty()) return nullptr;
+    Slot &slot = slots_[place_of(object)];
+    return slot.object == object ? &slot.number : nullptr;
+  }
+  /// `object` must not be in the table; the caller keeps it alive.
+  void insert(const PyObject *object, std::uint64_t number) {
+    if (2 * (size_ + 1) > slots_.size()) grow();
+    slots_[place_of(object)] = {object, number};
+    ++size_;
+  }
+
+ private:
+  struct Slot {
+    const PyObject *object = nullptr;
+    std::uint64_t number = 0;
+  };
+
+  /// Where `object` is, or would be.
+  [[nodiscard]] std::size_t place_of(const PyObject *object) const noexcept {
+    // Fibonacci hashing (Knuth, TAOCP 3, 6.4): the low bits of an address carry nothing.
+    const auto address = reinterpret_cast<std::uintptr_t>(object);
+    const std::size_t mask = slots_.size() - 1;
+    std::size_t place = (static_cast<std::uint64_t>(address) * 0x9E3779B97F4A7C15u >> 32) & mask;
+    while (slots_[place].object != nullptr && slots_[place].object != object)
+      place = (place + 1) & mask;
+    return place;
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.empty() ? 16 : 2 * slots_.size());
+    old.swap(slots_);
+    for (const Slot &slot : old) {
+      if (slot.object != nullptr) slots_[place_of(slot.object)] = slot;
+    }
+  }
+
+  std::vector<Slot> slots_;  // a power of two of them
+  std::size_t size_ = 0;
+};
+
+}  // namespace interlock

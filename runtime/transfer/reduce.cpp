@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+// What crosses by name (modules, importable classes and functions), and every other object by the
+// parts that copyreg or its __reduce_ex__(5) give. Definitions that no import finds are handed to
+// interlock._definitions.
+#include "transfer/encoder.hpp"
+
+namespace interlock {
+namespace {
+
+/// `object.name` if it is there and a str, else null without an exception.
+PyRef text_attribute(PyObject *object, const char *name) {
+  PyObject *value = nullptr;
+  if (PyObject_GetOptionalAttrString(object, name, &value) < 0) PyErr_Clear();
+  PyRef text = PyRef::steal(value);
+  return text && PyUnicode_CheckExact(text.get()) ? std::move(text) : PyRef();
+}
+
+/// Whether `import name` gives other interpreters their own copy: it was imported here, from somewhere.
+bool is_importable(PyObject *name) {
+  if (PyUnicode_CompareWithASCIIString(name, "__main__") == 0) return false;
+  const PyRef module = PyRef::steal(PyImport_GetModule(name));
+  if (!module) return false;
+  PyObject *spec = nullptr;
+  if (PyObject_GetOptionalAttrString(module.get(), "__spec__", &spec) <= 0) {
+    PyErr_Clear();
+    return false;
+  }
+  const bool importable = !Py_IsNone(spec);
+  Py_DECREF(spec);
+  return importable;
+}
+
+/// What `module.qualified_name` gives, or null without an exception.
+PyRef look_up(PyObject *module_name, PyObject *qualified_name) {
+  PyRef found = PyRef::steal(PyImport_GetModule(module_name));
+  const PyRef dot = PyRef::steal(PyUnicode_FromString("."));
+  const PyRef names = dot ? PyRef::steal(PyUnicode_Split(qualified_name, dot.get(), -1)) : PyRef();
+  for (Py_ssize_t i = 0; found && names && i < PyList_GET_SIZE(names.get()); ++i) {
+    PyObject *next = nullptr;
+    if (PyObject_GetOptionalAttr(found.get(), PyList_GET_ITEM(names.get(), i), &next) < 0)
+      PyErr_Clear();
+    found = PyRef::steal(next);
+  }
+  PyErr_Clear();
+  return names ? std::move(found) : PyRef();
+}
+
+bool is_named(PyObject *object) {
+  return PyType_Check(object) || PyFunction_Check(object) ||
+         (PyCFunction_Check(object) && (PyCFunction_GET_SELF(object) == nullptr ||
+                                        PyModule_Check(PyCFunction_GET_SELF(object))));
+}
+
+/// The text of an exception, or nothing where it only repeats that there is no pickling.
+std::string reason_of(PyObject *exception) {
+  const PyRef text = PyRef::steal(PyObject_Str(exception));
+  const char *const bytes = text ? PyUnicode_AsUTF8(text.get()) : nullptr;
+  if (bytes == nullptr) PyErr_Clear();
+  if (bytes == nullptr || std::string_view(bytes).starts_with("cannot pickle")) return "";
+  return bytes;
+}
+
+}  // namespace
+
+bool load_reducers(TransferState &state) {
+  if (state.new_object != nullptr) return true;
+  const PyRef copyreg = PyRef::steal(PyImport_ImportModule("copyreg"));
+  const PyRef definitions =
+      copyreg ? PyRef::steal(PyImport_ImportModule("interlock._definitions")) : PyRef();
+  if (!definitions) return false;
+  state.dispatch_table = PyObject_GetAttrString(copyreg.get(), "dispatch_table");
+  state.reducers = PyObject_GetAttrString(definitions.get(), "reducers");
+  state.reduce_definition = PyObject_GetAttrString(definitions.get(), "reduce_definition");
+  if (state.dispatch_table == nullptr || state.reducers == nullptr ||
+      state.reduce_definition == nullptr)
+    return false;
+  state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
+  return state.new_object != nullptr;
+}
+
+bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
+  if (PyModule_Check(object)) return write_module(object);
+  if (is_named(object)) {
+    bool written = false;
+    if (!write_named(object, written)) return false;
+    if (written) return true;
+  }
+  PyRef parts = parts_of(object, type);
+  if (!parts) return false;
+  if (!PyUnicode_Check(parts.get())) return open_reduce(object, std::move(parts));
+  PyRef module = text_attribute(object, "__module__");
+  const PyRef found = module ? look_up(module.get(), parts.get()) : PyRef();
+  if (!found || found.get() != object || !is_importable(module.get()))
+    return refuse(object, "its __reduce_ex__ gives a name under which it cannot be imported");
+  return open_name(Tag::kGlobal, object,
+                   PyRef::steal(PyTuple_Pack(2, module.get(), parts.get())));
+}
+
+bool Encoder::write_module(PyObject *object) {
+  PyRef name = text_attribute(object, "__name__");
+  const bool is_main = name && PyUnicode_CompareWithASCIIString(name.get(), "__main__") == 0;
+  if (!name || (!is_main && !is_importable(name.get())))
+    return refuse(object, "no import finds it");
+  return open_name(Tag::kModule, object, PyRef::steal(PyTuple_Pack(1, name.get())));
+}
+
+bool Encoder::write_named(PyObject *object, bool &written) {
+  const PyRef module = text_attribute(object, "__module__");
+  const PyRef name = text_attribute(object, "__qualname__");
+  if (!module || !name || !is_importable(module.get())) return true;
+  const PyRef found = look_up(module.get(), name.get());
+  if (found.get() != object) return true;
+  written = true;
+  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
+}
+
+bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
+  if (!names) return false;
+  put(tag, 0, kNumbered);
+  number(object);
+  Frame frame;
+  frame.tag = tag;
+  frame.object = PyRef::borrow(object);
+  frame.size = PyTuple_GET_SIZE(names.get());
+  frame.items = std::move(names);
+  frames_.push_back(std::move(frame));
+  return true;
+}
+
+PyRef Encoder::parts_of(PyObject *object, PyTypeObject *type) {
+  if (!load_reducers(state_)) return {};
+  PyObject *const key = reinterpret_cast<PyObject *>(type);
+  PyObject *reducer = nullptr;
+  if (PyType_Check(object) || PyFunction_Check(object)) {
+    reducer = state_.reduce_definition;
+  } else {
+    reducer = PyDict_GetItemWithError(state_.reducers, key);
+    if (reducer == nullptr && !PyErr_Occurred())
+      reducer = PyDict_GetItemWithError(state_.dispatch_table, key);
+    if (PyErr_Occurred()) return {};
+  }
+  PyRef parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
+                                   : parts_by_protocol(object);
+  if (parts) return parts;
+  explain_refusal(object);
+  return {};
+}
+
+/// After the object's own code raised: a TypeError says that it cannot be copied, anything else goes
+/// to the caller as it is.
+void Encoder::explain_refusal(PyObject *object) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) return note_path();
+  if (PyErr_ExceptionMatches(state_.transfer_error)) return;
+  PyRef cause = PyRef::steal(PyErr_GetRaisedException());
+  const std::string reason = reason_of(cause.get());
+  refuse(object, reason.empty() ? nullptr : reason.c_str());
+  const PyRef refusal = PyRef::steal(PyErr_GetRaisedException());
+  PyException_SetCause(refusal.get(), cause.release());
+  PyErr_SetRaisedException(Py_NewRef(refusal.get()));
+}
+
+PyRef Encoder::parts_by_protocol(PyObject *object) {
+  return PyRef::steal(PyObject_CallMethod(object, "__reduce_ex__", "i", 5));
+}
+
+/// Brings the parts into the order of the records: callable, arguments, then what BuildPart names.
+bool Encoder::open_reduce(PyObject *object, PyRef parts) {
+  PyObject *given = parts.get();
+  const Py_ssize_t count = PyTuple_Check(given) ? PyTuple_GET_SIZE(given) : 0;
+  if (count < 2 || count > 6 || !PyCallable_Check(PyTuple_GET_ITEM(given, 0)) ||
+      !PyTuple_Check(PyTuple_GET_ITEM(given, 1)))
+    return refuse(object, "its __reduce_ex__ gives no tuple of 2 to 6 parts");
+  const auto part = [&](Py_ssize_t index) {
+    PyObject *const value = index < count ? PyTuple_GET_ITEM(given, index) : Py_None;
+    return Py_IsNone(value) ? nullptr : value;
+  };
+  PyRef ordered = PyRef::steal(PyTuple_New(6));
+  if (!ordered) return false;
+  Frame frame;
+  Py_ssize_t used = 0;
+  const auto add = [&](PyRef value, std::uint8_t bit) {
+    frame.parts |= bit;
+    PyTuple_SET_ITEM(ordered.get(), used++, value.release());
+  };
+  add(PyRef::borrow(part(0)), 0);
+  add(PyRef::borrow(part(1)), 0);
+  if (PyObject *const items = part(3)) {
+    PyRef list = PyRef::steal(PySequence_List(items));
+    if (!list) return false;
+    add(std::move(list), kListItems);
+  }
+  if (PyObject *const items = part(4)) {
+    PyRef flat = PyRef::steal(PyList_New(0));
+    const PyRef iterator = PyRef::steal(PyObject_GetIter(items));
+    if (!flat || !iterator) return false;
+    while (const PyRef pair = PyRef::steal(PyIter_Next(iterator.get()))) {
+      if (!PyTuple_Check(pair.get()) || PyTuple_GET_SIZE(pair.get()) != 2)
+        return refuse(object, "the fifth part of its __reduce_ex__ gives no pairs");
+      if (PyList_Append(flat.get(), PyTuple_GET_ITEM(pair.get(), 0)) != 0 ||
+          PyList_Append(flat.get(), PyTuple_GET_ITEM(pair.get(), 1)) != 0)
+        return false;
+    }
+    if (PyErr_Occurred()) return false;
+    add(std::move(flat), kDictItems);
+  }
+  if (part(5) != nullptr) add(PyRef::borrow(part(5)), kStateSetter);
+  if (part(2) != nullptr) add(PyRef::borrow(part(2)), kState);
+  frame.size = used;
+  const std::uint8_t build_parts = frame.parts;
+  put(Tag::kReduce);
+  if (!open_late(Tag::kReduce, object, std::move(ordered), used)) return false;
+  frames_.back().parts = build_parts;
+  return true;
+}
+
+bool Encoder::next_of_reduce(Frame &frame, PyObject *&child) {
+  if (frame.next == 2 && !frame.numbered) {
+    if (made_meanwhile(frame.object.get())) return true;
+    frame.numbered = true;
+    put(Tag::kBuild, frame.parts, kNumbered);
+    number(frame.object.get());
+  }
+  if (frame.next < frame.size) child = PyTuple_GET_ITEM(frame.items.get(), frame.next++);
+  return true;
+}
+
+}  // namespace interlock
