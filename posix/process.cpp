@@ -2,6 +2,7 @@
 #include "platform/process.hpp"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <uv.h>
@@ -26,5 +27,7 @@ std::string object_path(const void *address) {
 }
 
 long process_id() noexcept { return static_cast<long>(getpid()); }
+
+void call_in_fork_child(void (*function)()) noexcept { pthread_atfork(nullptr, nullptr, function); }
 
 }  // namespace interlock

@@ -105,4 +105,12 @@ void set_thread_name(const std::string &name) noexcept {
 
 unsigned available_parallelism() noexcept { return uv_available_parallelism(); }
 
+void relax_processor() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || (defined(__arm__) && __ARM_ARCH >= 7)
+  asm volatile("yield");
+#endif
+}
+
 }  // namespace interlock

@@ -15,7 +15,7 @@ import _interlock
 
 GRACE = 0.5  # seconds that interrupted work has to end
 
-_closers = weakref.WeakSet()  # objects with _close_at_exit(interrupted)
+_closers = weakref.WeakSet()  # objects with _close_at_exit(interrupted) and _collector
 
 
 def register(closer):
@@ -34,6 +34,7 @@ def _close_pools():
     except KeyboardInterrupt:
         for closer in list(_closers):
             closer._close_at_exit(True)
+        raise
 
 
 def _close_interpreters():
@@ -45,8 +46,10 @@ def _close_interpreters():
 
 
 def _after_fork_in_child():
-    _closers.clear()
     _interlock.after_fork()
+    for closer in list(_closers):
+        closer._collector.forget_after_fork()
+    _closers.clear()
 
 
 # Runs before threading waits for its threads, as concurrent.futures has it.

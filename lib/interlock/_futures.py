@@ -85,6 +85,15 @@ class Collector:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout)
 
+    def forget_after_fork(self):
+        """In the child: nobody will do what was submitted."""
+        self._closing, self._thread = True, None
+        for future, _ in self._completions.take_expected():
+            if isinstance(future, TaskFuture):
+                future._condition = threading.Condition()
+                error = _interlock.InterpreterEnded("it was submitted before fork(), to the parent's interpreters")
+                future.set_exception(error)
+
     def _run(self):
         completions = self._completions
         while not (self._closing and not len(completions)):

@@ -12,6 +12,8 @@
 #error "Interlock needs CPython 3.13 or newer"
 #endif
 
+#include <cstdint>
+#include <cstring>
 #include <utility>
 
 // 3.13-3.15: runs a function in another interpreter at its next check between bytecodes. The public
@@ -21,7 +23,56 @@ extern "C" __attribute__((weak)) int _PyEval_AddPendingCall(PyInterpreterState *
                                                            int (*function)(void *), void *argument,
                                                            int flags);
 
+// 3.13-3.15: the runtime's data, which begins with a table of offsets made for debuggers
+// (_Py_DebugOffsets in pycore_debug_offsets.h): a cookie, the version, a flag, then sizes and offsets.
+extern "C" __attribute__((weak)) unsigned char _PyRuntime[];
+
 namespace interlock {
+
+/// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in the
+/// child of a fork, where it then aborts because their threads are gone, and at the end of the process, where it aborts if an interpreter has threads left.
+/// Without this list (false from known()) a fork with live interpreters ends in that abort.
+class InterpreterList {
+ public:
+  [[nodiscard]] static bool known() noexcept {
+    static const bool verified = verify();
+    return verified;
+  }
+  /// Takes out every interpreter but the main one. Thread: the only one that may touch the list.
+  static void keep_only_main() noexcept {
+    if (known()) head() = PyInterpreterState_Main();
+  }
+  /// Takes out `interpreter`, which nobody will end any more. Thread: as above.
+  static void remove(PyInterpreterState *interpreter) noexcept {
+    if (!known()) return;
+    for (PyInterpreterState **link = &head(); *link != nullptr; link = &next(*link)) {
+      if (*link != interpreter) continue;
+      *link = next(interpreter);
+      return;
+    }
+  }
+
+ private:
+  enum Word { kVersion = 1, kHeadOffset = 5, kNextOffset = 8 };
+  [[nodiscard]] static std::uint64_t word(Word index) noexcept {
+    std::uint64_t value;
+    std::memcpy(&value, _PyRuntime + 8 * index, sizeof value);
+    return value;
+  }
+  [[nodiscard]] static PyInterpreterState *&head() noexcept {
+    return *reinterpret_cast<PyInterpreterState **>(_PyRuntime + word(kHeadOffset));
+  }
+  [[nodiscard]] static PyInterpreterState *&next(PyInterpreterState *interpreter) noexcept {
+    return *reinterpret_cast<PyInterpreterState **>(reinterpret_cast<unsigned char *>(interpreter) +
+                                                    word(kNextOffset));
+  }
+  /// The layout is the one that this code knows, and what it leads to is what the C API says.
+  [[nodiscard]] static bool verify() noexcept {
+    if (_PyRuntime == nullptr || std::memcmp(_PyRuntime, "xdebugpy", 8) != 0) return false;
+    if (word(kVersion) >> 16 != PY_VERSION_HEX >> 16 || PY_VERSION_HEX >> 16 > 0x030f) return false;
+    return head() == PyInterpreterState_Head() && next(head()) == PyInterpreterState_Next(head());
+  }
+};
 
 /// Lets `interpreter` call `function(argument)` soon, on any of its threads, attached. False if it
 /// cannot be arranged. Thread: any; the caller keeps `interpreter` from ending. Blocks: never.

@@ -10,6 +10,9 @@
 
 namespace interlock {
 
+/// Counts forks: a child is one above its parent. Written only while the child has one thread.
+inline std::atomic<std::uint32_t> process_generation{0};
+
 class RefCounted {
  public:
   RefCounted() noexcept = default;
@@ -24,7 +27,14 @@ class RefCounted {
   /// Thread: any. Destroys the object with its last reference.
   void release() noexcept {
     // SYNC(last release): the releases before the last one happen before the destructor.
-    if (fetch_sub_acq_rel(count_, 1) == 1) delete this;
+    if (fetch_sub_acq_rel(count_, 1) == 1 && !is_from_parent()) delete this;
+  }
+
+  /// In the child of a fork, whether the object was made by the parent: its locks may be held, and its
+  /// lists lead to stacks, of threads that do not exist here. It must not be used; it is leaked.
+  [[nodiscard]] bool is_from_parent() const noexcept {
+    // Relaxed: changes only where no other thread looks.
+    return generation_ != load_relaxed(process_generation);
   }
 
  protected:
@@ -32,6 +42,7 @@ class RefCounted {
 
  private:
   std::atomic<std::uint32_t> count_{0};
+  const std::uint32_t generation_ = load_relaxed(process_generation);
 };
 
 /// What a message may carry by reference: it lives outside every interpreter's heap.

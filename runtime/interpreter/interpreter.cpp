@@ -137,8 +137,8 @@ void Interpreter::run_home_thread() {
   } else {
     service_->ended(status);
     set_state(State::kEnded, status);
+    InterpreterRegistry::instance().remove(*this);
   }
-  InterpreterRegistry::instance().remove(*this);
 }
 
 Status Interpreter::create_interpreter() {
@@ -171,25 +171,36 @@ void Interpreter::serve_and_end() {
   begin_work();
   run_exit_functions();
   end_work();
+  PyInterpreterState *python = nullptr;
   {
     MutexGuard guard(mutex_);
-    python_ = nullptr;  // from here on nobody may interrupt or enter it
+    python = std::exchange(python_, nullptr);  // from here on nobody may interrupt or enter it
   }
-  const Ending ending = end_interpreter(home_state_);
+  const bool frozen = python == nullptr;  // by freeze(): the process ends
+  const Ending ending = frozen ? Ending::kFrozen : end_interpreter(home_state_);
   service_->ended(Status(Code::kEENDED));
-  if (ending == Ending::kDeleted) return set_state(State::kEnded);
+  if (ending == Ending::kDeleted) {
+    set_state(State::kEnded);
+    InterpreterRegistry::instance().remove(*this);
+    return;
+  }
   {
     MutexGuard guard(mutex_);
+    undeleted_ = python;
     if (thread_.joinable()) thread_.detach();
   }
   set_state(State::kEnded);
-  InterpreterRegistry::instance().remove(*this);
+  if (frozen) PyEval_SaveThread();
   stay_frozen(home_state_);
 }
 
 void Interpreter::freeze() {
   MutexGuard guard(mutex_);
-  if (state_ == State::kAbandoned && python_ != nullptr) freeze_from_outside(python_);
+  if (PyInterpreterState *const python = std::exchange(undeleted_, nullptr))
+    return InterpreterList::remove(python);
+  if (state_ != State::kAbandoned || python_ == nullptr) return;
+  freeze_from_outside(python_);
+  InterpreterList::remove(std::exchange(python_, nullptr));
 }
 
 void Interpreter::begin_work() noexcept { work_ = ++work_count_; }

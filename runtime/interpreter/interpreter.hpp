@@ -70,7 +70,8 @@ class Interpreter final : public Shared {
   /// service holds is failed. Thread: any; not attached.
   void abandon();
 
-  /// Of an abandoned interpreter: nothing in it runs from soon after now. For the end of the process.
+  /// Of an interpreter that was abandoned or could not be deleted: nothing in it runs from soon after
+  /// now, and CPython forgets it. For the end of the process. Thread: main.
   void freeze();
 
   /// Marks the beginning and the end of interruptible work. Thread: home, attached.
@@ -105,6 +106,7 @@ class Interpreter final : public Shared {
   std::vector<Parker *> waiters_;
   Thread thread_;
   PyInterpreterState *python_ = nullptr;  // null before creation and from the beginning of the end
+  PyInterpreterState *undeleted_ = nullptr;  // ended, but with threads left in it
   Parker *home_parker_ = nullptr;
 
   PyThreadState *home_state_ = nullptr;   // home thread only

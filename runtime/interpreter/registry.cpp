@@ -76,7 +76,7 @@ unsigned InterpreterRegistry::interrupt_and_abandon(std::vector<Ref<Interpreter>
 
 void InterpreterRegistry::reset_after_fork() noexcept {
   mutex_.reset_after_fork();
-  // Their home threads do not exist here, and CPython has deleted them: leaked, never touched.
+  // Their home threads do not exist here: leaked, never touched.
   for (auto &interpreter : interpreters_) (void)interpreter.leak();
   interpreters_.clear();
   closing_ = false;

@@ -3,9 +3,15 @@
 
 #include "lock/lock_rank.hpp"
 #include "lock/mutex.hpp"
+#include "platform/thread.hpp"
 
 namespace interlock {
 namespace {
+
+// About what a sleep and its wake-up cost; a longer spin could not save more than it spends (Karlin et
+// al., 'Competitive randomized algorithms for nonuniform problems', 1990).
+constexpr std::int64_t kSpinNs = 50'000;
+constexpr int kSpinsBetweenLooks = 32;  // looks at the clock
 
 // Leaked on purpose: threads may end after static destructors have run.
 Mutex &free_mutex() {
@@ -29,6 +35,7 @@ class ParkerLease {
     }
     if (parker_ == nullptr) parker_ = new Parker;
     parker_->word_ = 0;
+    parker_->ladder_ = Parker::Ladder::kSpinThenSleep;
   }
   ~ParkerLease() {
     MutexGuard guard(free_mutex());
@@ -46,10 +53,23 @@ Parker &Parker::current() noexcept {
   return lease.parker();
 }
 
+void Parker::spin() const noexcept {
+  static const bool alone = available_parallelism() < 2;
+  if (alone) return;
+  const std::int64_t end = monotonic_ns() + kSpinNs;
+  while (word_ == 0 && monotonic_ns() < end) {
+    for (int i = 0; i < kSpinsBetweenLooks && word_ == 0; ++i) relax_processor();
+  }
+}
+
 WaitResult Parker::park_until(Deadline deadline) noexcept {
   lock_rank_check_waiting();
+  if (word_ == 0 && ladder_ != Ladder::kSleep && !deadline.passed()) {
+    spin();
+    if (word_ == 0 && ladder_ == Ladder::kSpinThenReturn) return WaitResult::kInterrupted;
+  }
   for (;;) {
-    const std::uint32_t word = word_;
+    const std::uint32_t word = word_.fetch_and(~kAsleep);
     if (word & kToken) {
       word_ &= ~kToken;
       return WaitResult::kWoken;
@@ -58,17 +78,20 @@ WaitResult Parker::park_until(Deadline deadline) noexcept {
       word_ &= ~kInterrupt;
       return WaitResult::kInterrupted;
     }
-    const WaitResult result = wait_on_address(word_, word, deadline);
-    if (result != WaitResult::kWoken && word_ == 0) return result;
+    std::uint32_t awake = 0;
+    if (!word_.compare_exchange_strong(awake, kAsleep)) continue;
+    const WaitResult result = wait_on_address(word_, kAsleep, deadline);
+    if (result == WaitResult::kWoken) continue;
+    if ((word_.fetch_and(~kAsleep) & (kToken | kInterrupt)) == 0) return result;
   }
 }
 
 void Parker::unpark() noexcept {
-  if ((word_.fetch_or(kToken) & kToken) == 0) wake_one(word_);
+  if ((word_.fetch_or(kToken) & kAsleep) != 0) wake_one(word_);
 }
 
 void Parker::interrupt() noexcept {
-  if ((word_.fetch_or(kInterrupt) & kInterrupt) == 0) wake_one(word_);
+  if ((word_.fetch_or(kInterrupt) & kAsleep) != 0) wake_one(word_);
 }
 
 void Parker::clear_interrupt() noexcept { word_ &= ~kInterrupt; }

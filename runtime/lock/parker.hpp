@@ -15,6 +15,16 @@ class Parker {
   /// The calling thread's.
   [[nodiscard]] static Parker &current() noexcept;
 
+  /// How park_until() waits. A signal that comes while a thread spins is not seen by the sleep after
+  /// it, so whoever handles signals spins first, looks for signals, then sleeps.
+  enum class Ladder : std::uint8_t {
+    kSpinThenSleep,
+    kSpinThenReturn,  // kInterrupted where the sleep would begin
+    kSleep,
+  };
+  /// For the waits that follow. Thread: the owner.
+  void set_ladder(Ladder ladder) noexcept { ladder_ = ladder; }
+
   /// Waits for unpark(), interrupt(), a signal or `deadline`. kWoken may be spurious: look again.
   /// Thread: the owner.  Locks: none held but the global one; no interpreter lock.  Blocks: yes.
   [[nodiscard]] WaitResult park_until(Deadline deadline) noexcept;
@@ -31,8 +41,12 @@ class Parker {
   friend class ParkerLease;
   static constexpr std::uint32_t kToken = 1;
   static constexpr std::uint32_t kInterrupt = 2;
+  static constexpr std::uint32_t kAsleep = 4;  // the owner waits in the kernel, or is about to
+
+  void spin() const noexcept;
 
   std::atomic<std::uint32_t> word_{0};
+  Ladder ladder_ = Ladder::kSpinThenSleep;
   Parker *next_free_ = nullptr;
 };
 

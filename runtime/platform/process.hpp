@@ -14,4 +14,7 @@ namespace interlock {
 
 [[nodiscard]] long process_id() noexcept;
 
+/// Has `function` called in every child of a fork, before fork() returns there. For good; once.
+void call_in_fork_child(void (*function)()) noexcept;
+
 }  // namespace interlock

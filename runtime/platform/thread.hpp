@@ -40,4 +40,7 @@ void set_thread_name(const std::string &name) noexcept;
 /// Processors this process may run on: at least 1.
 [[nodiscard]] unsigned available_parallelism() noexcept;
 
+/// Tells the processor that the thread spins. Costs a few dozen cycles at most.
+void relax_processor() noexcept;
+
 }  // namespace interlock

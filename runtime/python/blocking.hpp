@@ -15,11 +15,14 @@ namespace interlock {
 /// Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
 template <typename Operation>
 [[nodiscard]] Status run_detached(Operation operation) {
-  for (;;) {
+  for (Parker::Ladder ladder = Parker::Ladder::kSpinThenReturn;; ladder = Parker::Ladder::kSleep) {
     Status status;
     {
       const LeaveInterpreter leave;
+      Parker &parker = Parker::current();
+      parker.set_ladder(ladder);
       status = operation();
+      parker.set_ladder(Parker::Ladder::kSpinThenSleep);
     }
     if (status.code() != Code::kEINTERRUPTED) return status;
     if (PyErr_CheckSignals() != 0) return Code::kEPYTHON;

@@ -13,6 +13,8 @@ Channel &channel_of(PyObject *self) {
   return static_cast<Channel &>(*reinterpret_cast<HandleObject *>(self)->shared);
 }
 
+bool usable(PyObject *self) { return check_process(channel_of(self), "Channel"); }
+
 PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"capacity", nullptr};
   Py_ssize_t capacity = 1;
@@ -39,6 +41,7 @@ PyObject *finish_recv(Status status, const Message &message) {
 }
 
 PyObject *send(PyObject *self, PyObject *args, PyObject *kwargs) {
+  if (!usable(self)) return nullptr;
   static const char *names[] = {"obj", "timeout", nullptr};
   PyObject *object = nullptr;
   PyObject *timeout = nullptr;
@@ -57,6 +60,7 @@ PyObject *send(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 PyObject *recv(PyObject *self, PyObject *args, PyObject *kwargs) {
+  if (!usable(self)) return nullptr;
   static const char *names[] = {"timeout", nullptr};
   PyObject *timeout = nullptr;
   Deadline deadline;
@@ -73,18 +77,21 @@ PyObject *recv(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 PyObject *try_send(PyObject *self, PyObject *object) {
+  if (!usable(self)) return nullptr;
   Message message;
   if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
   return finish_send(channel_of(self).try_send(message));
 }
 
 PyObject *try_recv(PyObject *self, PyObject *) {
+  if (!usable(self)) return nullptr;
   Message message;
   Status status = channel_of(self).try_recv(message);
   return finish_recv(std::move(status), message);
 }
 
 PyObject *next(PyObject *self) {
+  if (!usable(self)) return nullptr;
   Message message;
   Channel &channel = channel_of(self);
   Status status = channel.try_recv(message);
@@ -95,6 +102,7 @@ PyObject *next(PyObject *self) {
 }
 
 PyObject *close(PyObject *self, PyObject *) {
+  if (!usable(self)) return nullptr;
   channel_of(self).close();
   Py_RETURN_NONE;
 }
@@ -108,15 +116,19 @@ PyObject *get_capacity(PyObject *self, void *) {
 }
 
 PyObject *get_closed(PyObject *self, void *) {
+  if (!usable(self)) return nullptr;
   return PyBool_FromLong(channel_of(self).closed());
 }
 
-Py_ssize_t length(PyObject *self) { return static_cast<Py_ssize_t>(channel_of(self).size()); }
+Py_ssize_t length(PyObject *self) {
+  return usable(self) ? static_cast<Py_ssize_t>(channel_of(self).size()) : -1;
+}
 
 int is_true(PyObject *) { return 1; }
 
 PyObject *repr(PyObject *self) {
   const Channel &channel = channel_of(self);
+  if (channel.is_from_parent()) return PyUnicode_FromString("<interlock.Channel of the parent process>");
   return PyUnicode_FromFormat("<interlock.Channel at %p: %zu of %zu%s>", &channel, channel.size(),
                               channel.capacity(), channel.closed() ? ", closed" : "");
 }

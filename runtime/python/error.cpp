@@ -62,6 +62,14 @@ PyObject *raise(const Status &status) {
   return nullptr;
 }
 
+bool check_process(const RefCounted &object, const char *what) {
+  if (!object.is_from_parent()) return true;
+  PyErr_Format(PyExc_RuntimeError,
+               "this %s was made before fork(): in the child, only what the child makes can be used",
+               what);
+  return false;
+}
+
 bool add_errors(PyObject *module, ModuleState &state) {
   return add_exception(module, "TransferError",
                        "An object cannot leave its interpreter; the message gives the path to it.",

@@ -25,6 +25,7 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
 }
 
 PyObject *after_fork(PyObject *, PyObject *) {
+  ++process_generation;
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
   Py_RETURN_NONE;

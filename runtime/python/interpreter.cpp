@@ -20,6 +20,8 @@ Interpreter &interpreter_of(PyObject *self) {
 
 Worker &worker_of(PyObject *self) { return static_cast<Worker &>(interpreter_of(self).service()); }
 
+bool usable(PyObject *self) { return check_process(interpreter_of(self), "Interpreter"); }
+
 PyObject *create(PyObject *, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"name",  "queue",   "completions", "key",
                                 "setup", "setup_args", nullptr};
@@ -55,6 +57,7 @@ void give_up(Interpreter &interpreter, CallTask &task) {
 }
 
 PyObject *wait_ready(PyObject *self, PyObject *) {
+  if (!usable(self)) return nullptr;
   Interpreter &interpreter = interpreter_of(self);
   const Status status = run_detached([&] { return interpreter.wait_serving(Deadline::never()); });
   if (!status.ok()) return raise(status);
@@ -65,6 +68,7 @@ PyObject *wait_ready(PyObject *self, PyObject *) {
 }
 
 PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
+  if (!usable(self)) return nullptr;
   if (PyTuple_GET_SIZE(args) == 0) {
     PyErr_SetString(PyExc_TypeError, "call() needs a function to call");
     return nullptr;
@@ -89,6 +93,7 @@ PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
 }
 
 PyObject *submit(PyObject *self, PyObject *args) {
+  if (!usable(self)) return nullptr;
   const PyRef queue = PyRef::steal(
       create_task_queue(*module_state(), Ref<TaskQueue>(&worker_of(self).queue())));
   if (!queue) return nullptr;
@@ -97,11 +102,13 @@ PyObject *submit(PyObject *self, PyObject *args) {
 }
 
 PyObject *interrupt(PyObject *self, PyObject *) {
+  if (interpreter_of(self).is_from_parent()) Py_RETURN_NONE;
   interpreter_of(self).interrupt();
   Py_RETURN_NONE;
 }
 
 PyObject *stop(PyObject *self, PyObject *) {
+  if (interpreter_of(self).is_from_parent()) Py_RETURN_NONE;
   worker_of(self).stop();
   Py_RETURN_NONE;
 }
@@ -116,6 +123,7 @@ PyObject *close(PyObject *self, PyObject *args, PyObject *kwargs) {
       !parse_timeout(timeout, drained))
     return nullptr;
   Interpreter &interpreter = interpreter_of(self);
+  if (interpreter.is_from_parent()) Py_RETURN_TRUE;  // nothing of it is in this process
   if (Interpreter::current() == &interpreter)
     return raise(Status(Code::kESTATE, "an interpreter cannot close itself"));
   if (!shared_queue) worker_of(self).queue().close();
@@ -135,8 +143,9 @@ PyObject *close(PyObject *self, PyObject *args, PyObject *kwargs) {
   return PyBool_FromLong(interpreter.state() == Interpreter::State::kEnded);
 }
 
-const char *state_name(Interpreter::State state) {
-  switch (state) {
+const char *state_name(const Interpreter &interpreter) {
+  if (interpreter.is_from_parent()) return "ended";
+  switch (interpreter.state()) {
     case Interpreter::State::kStarting:
       return "starting";
     case Interpreter::State::kServing:
@@ -151,9 +160,10 @@ const char *state_name(Interpreter::State state) {
 }
 
 PyObject *stats(PyObject *self, PyObject *) {
+  if (!usable(self)) return nullptr;
   Worker &worker = worker_of(self);
   const Worker::Stats stats = worker.stats();
-  return Py_BuildValue("{s:s,s:K,s:n,s:d}", "state", state_name(interpreter_of(self).state()),
+  return Py_BuildValue("{s:s,s:K,s:n,s:d}", "state", state_name(interpreter_of(self)),
                        "tasks", static_cast<unsigned long long>(stats.tasks), "queued",
                        static_cast<Py_ssize_t>(worker.queue().size()), "busy_seconds",
                        static_cast<double>(stats.busy_ns) / 1e9);
@@ -166,7 +176,7 @@ PyObject *get_name(PyObject *self, void *) {
 }
 
 PyObject *get_state(PyObject *self, void *) {
-  return PyUnicode_FromString(state_name(interpreter_of(self).state()));
+  return PyUnicode_FromString(state_name(interpreter_of(self)));
 }
 
 PyMethodDef methods[] = {

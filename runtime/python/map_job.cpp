@@ -83,7 +83,7 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
       !PyArg_ParseTupleAndKeywords(args, kwargs, "O!OOInnOO:MapJob", const_cast<char **>(names),
                                    state->task_queue, &queue, &function, &arguments, &workers,
                                    &chunk_size, &buffer_size, &timeout, &owner) ||
-      !parse_timeout(timeout, deadline))
+      !parse_timeout(timeout, deadline) || !check_process(task_queue_of(queue), "Pool"))
     return nullptr;
   Message callable;
   if (Status status = encode(function, "function", callable); !status.ok()) return raise(status);
@@ -145,6 +145,7 @@ PyObject *item_result(MapJobObject &self, const MapJob::Item &item) {
 
 PyObject *next(PyObject *object) {
   MapJobObject &self = self_of(object);
+  if (!check_process(*self.job, "map")) return nullptr;
   std::unique_ptr<MapJob::Item> item = self.job->try_pop_first();
   if (item == nullptr) {
     const Status status = run_detached([&] { return self.job->wait_first(self.deadline); });
@@ -165,6 +166,7 @@ PyObject *next(PyObject *object) {
 
 PyObject *close(PyObject *self, PyObject *) {
   Py_CLEAR(self_of(self).arguments);
+  if (self_of(self).job->is_from_parent()) Py_RETURN_NONE;
   self_of(self).job->fail_pending(Code::kECANCELLED);
   Py_RETURN_NONE;
 }

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "lock/lock_rank.hpp"
+#include "platform/process.hpp"
 #include "platform/thread.hpp"
 #include "python/exit.hpp"
 
@@ -40,6 +41,8 @@ PyMethodDef functions[] = {
 
 int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  static const bool installed = (call_in_fork_child(InterpreterList::keep_only_main), true);
+  (void)installed;
   lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
   const bool added = add_errors(module, state) && add_handle(module, state) &&
                      add_definition(module, state) && add_channel(module, state) && add_task(module, state) &&

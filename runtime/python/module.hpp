@@ -54,6 +54,10 @@ template <typename Function>
 /// Returns null, for use in a return statement.
 PyObject *raise(const Status &status);
 
+/// True if `object` can be used in this process; else a RuntimeError says that `what` was made before
+/// a fork.
+[[nodiscard]] bool check_process(const RefCounted &object, const char *what);
+
 extern "C" PyObject *PyInit__interlock();
 extern "C" PyObject *PyInit_interlock();
 

@@ -110,7 +110,14 @@ PyObject *wait_completions(PyObject *self, PyObject *args, PyObject *kwargs) {
   return deliver(self, tasks);
 }
 
+PyObject *take_expected(PyObject *self, PyObject *) {
+  PyRef entries = PyRef::steal(PyDict_Values(completions_of(self).expected));
+  PyDict_Clear(completions_of(self).expected);
+  return entries.release();
+}
+
 PyObject *wake_completions(PyObject *self, PyObject *) {
+  if (completions_of(self).held->is_from_parent()) Py_RETURN_NONE;
   completions_of(self).held->wake();
   Py_RETURN_NONE;
 }
@@ -121,6 +128,8 @@ PyMethodDef completions_methods[] = {
     {"wait", as_method(wait_completions), METH_VARARGS | METH_KEYWORDS,
      "wait($self, timeout=None)\n--\n\n"
      "All ended tasks as (key, task), waiting for at least one; [] at the timeout or after wake()."},
+    {"take_expected", take_expected, METH_NOARGS,
+     "take_expected($self, /)\n--\n\nEvery (key, task) that has not ended; no longer waits for them."},
     {"wake", wake_completions, METH_NOARGS,
      "wake($self, /)\n--\n\nLet the current or next wait() return."},
     {nullptr, nullptr, 0, nullptr}};
@@ -143,6 +152,7 @@ PyType_Spec completions_spec = {
 CallTask &task_of(PyObject *self) { return Holder<CallTask>::of(self); }
 
 PyObject *cancel_task(PyObject *self, PyObject *) {
+  if (task_of(self).is_from_parent()) Py_RETURN_TRUE;  // it does not exist here
   return PyBool_FromLong(task_of(self).cancel());
 }
 
@@ -192,7 +202,8 @@ PyObject *create_queue(PyTypeObject *type, PyObject *, PyObject *) {
 PyObject *submit(PyObject *self, PyObject *args) {
   PyObject *completions, *key, *function, *arguments, *keywords;
   if (!PyArg_ParseTuple(args, "OOOO!O!:submit", &completions, &key, &function, &PyTuple_Type,
-                        &arguments, &PyDict_Type, &keywords))
+                        &arguments, &PyDict_Type, &keywords) ||
+      !check_process(task_queue_of(self), "Pool"))
     return nullptr;
   PyObject *object = nullptr;
   const Ref<CallTask> task =
@@ -207,15 +218,18 @@ PyObject *submit(PyObject *self, PyObject *args) {
 }
 
 PyObject *close_queue(PyObject *self, PyObject *) {
+  if (task_queue_of(self).is_from_parent()) Py_RETURN_NONE;
   task_queue_of(self).close();
   Py_RETURN_NONE;
 }
 
 PyObject *cancel_queued(PyObject *self, PyObject *) {
+  if (task_queue_of(self).is_from_parent()) return PyLong_FromLong(0);
   return PyLong_FromSize_t(task_queue_of(self).cancel_all());
 }
 
 Py_ssize_t queue_length(PyObject *self) {
+  if (task_queue_of(self).is_from_parent()) return 0;
   return static_cast<Py_ssize_t>(task_queue_of(self).size());
 }
 
