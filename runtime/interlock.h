@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ * The C ABI of Interlock: Python interpreters with their own locks inside a C program, and channels
+ * between them and the program's own threads.
+ *
+ * Functions return INTERLOCK_OK or a negative code; interlock_error_message() then says more, with the
+ * Python traceback where there is one. Unless a comment says otherwise, every function may be called
+ * from any thread, also one that Python has never seen, and none needs a Python lock held.
+ * Timeouts are seconds; INTERLOCK_FOREVER, or any negative number, waits without end; 0 does not wait.
+ */
+#ifndef INTERLOCK_H
+#define INTERLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define INTERLOCK_API __declspec(dllexport)
+#else
+#define INTERLOCK_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define INTERLOCK_FOREVER (-1.0)
+
+enum {
+  INTERLOCK_OK = 0,
+  INTERLOCK_EINVAL = -1,        /* invalid argument */
+  INTERLOCK_ENOMEM = -2,        /* out of memory */
+  INTERLOCK_ETIMEDOUT = -3,     /* timed out */
+  INTERLOCK_ECLOSED = -4,       /* closed, and empty for a receiver */
+  INTERLOCK_EFULL = -5,         /* full: a send with timeout 0 */
+  INTERLOCK_EEMPTY = -6,        /* empty: a receive with timeout 0 */
+  INTERLOCK_EINTERRUPTED = -7,  /* a signal came; nothing was sent or taken */
+  INTERLOCK_EREFUSED = -8,      /* the object cannot leave its interpreter */
+  INTERLOCK_EPYTHON = -9,       /* a Python exception was raised */
+  INTERLOCK_EENDED = -10,       /* the interpreter has ended */
+  INTERLOCK_ETYPE = -11,        /* the value has another type, or does not fit */
+  INTERLOCK_ESTATE = -12,       /* not possible in this state */
+  INTERLOCK_ESYSTEM = -13,      /* the operating system refused */
+  INTERLOCK_ECANCELLED = -14    /* cancelled */
+};
+
+typedef struct interlock_interpreter interlock_interpreter_t;
+typedef struct interlock_channel interlock_channel_t;
+typedef struct interlock_value interlock_value_t;
+
+/* The fixed sentence for a code. Never null. */
+INTERLOCK_API const char *interlock_code_meaning(int code);
+/* What went wrong in the last call of the calling thread that failed. Never null; valid until the
+ * thread's next call of this library. */
+INTERLOCK_API const char *interlock_error_message(void);
+/* "0.1.0" */
+INTERLOCK_API const char *interlock_version(void);
+
+/* ---- The runtime: once in a process. ---- */
+
+/* Starts Python with the runtime inside. argv becomes sys.argv and may be null with argc 0. Signals are
+ * left to the program. The calling thread becomes Python's main thread; it holds no lock afterwards.
+ * Errors: ESTATE if Python or the runtime has been started before; EPYTHON. */
+INTERLOCK_API int interlock_runtime_start(int argc, char *const *argv);
+/* Ends every interpreter (each may finish what it has for timeout seconds, then it is interrupted, then
+ * abandoned), then Python. Channels live on. For the thread that started the runtime.
+ * Errors: ESTATE. */
+INTERLOCK_API int interlock_runtime_end(double timeout);
+
+/* ---- Interpreters ---- */
+
+/* name: null for a name of the runtime's. Owns: *interpreter is released with
+ * interlock_interpreter_close(). Blocks until the interpreter is ready.
+ * Errors: ESTATE, EPYTHON. */
+INTERLOCK_API int interlock_interpreter_create(const char *name,
+                                               interlock_interpreter_t **interpreter);
+/* Runs UTF-8 source text in __main__ of the interpreter and waits for its end.
+ * Errors: EPYTHON if it raised, EENDED. */
+INTERLOCK_API int interlock_interpreter_run(interlock_interpreter_t *interpreter, const char *source);
+/* Makes the channel known in __main__ as `name`. Errors: EINVAL if that is no identifier, EENDED. */
+INTERLOCK_API int interlock_interpreter_give_channel(interlock_interpreter_t *interpreter,
+                                                     const char *name,
+                                                     interlock_channel_t *channel);
+/* Raises KeyboardInterrupt in what the interpreter is running, if anything. */
+INTERLOCK_API int interlock_interpreter_interrupt(interlock_interpreter_t *interpreter);
+/* Lets it finish for timeout seconds, then interrupts it, then abandons it; releases the handle in any
+ * case. Errors: ETIMEDOUT if it was abandoned. */
+INTERLOCK_API int interlock_interpreter_close(interlock_interpreter_t *interpreter, double timeout);
+
+/* ---- Channels: bounded, many senders, many receivers, first in first out. ---- */
+
+/* capacity: at least 1. Needs no runtime. Owns: *channel is released with interlock_channel_release(). */
+INTERLOCK_API int interlock_channel_create(size_t capacity, interlock_channel_t **channel);
+/* Gives up this handle; the channel lives while interpreters or other handles have it. Null is allowed. */
+INTERLOCK_API void interlock_channel_release(interlock_channel_t *channel);
+/* Refuses further sends, lets receivers drain it. */
+INTERLOCK_API int interlock_channel_close(interlock_channel_t *channel);
+
+/* Blocks until there is room. Errors: ETIMEDOUT, EFULL (timeout 0), ECLOSED, EINTERRUPTED. */
+INTERLOCK_API int interlock_channel_send_none(interlock_channel_t *channel, double timeout);
+INTERLOCK_API int interlock_channel_send_bool(interlock_channel_t *channel, int value, double timeout);
+INTERLOCK_API int interlock_channel_send_int64(interlock_channel_t *channel, int64_t value,
+                                               double timeout);
+INTERLOCK_API int interlock_channel_send_double(interlock_channel_t *channel, double value,
+                                                double timeout);
+/* text: size bytes of UTF-8, arrives as str. Errors: also EINVAL if it is not UTF-8. */
+INTERLOCK_API int interlock_channel_send_string(interlock_channel_t *channel, const char *text,
+                                                size_t size, double timeout);
+INTERLOCK_API int interlock_channel_send_bytes(interlock_channel_t *channel, const void *data,
+                                               size_t size, double timeout);
+/* Blocks until there is something. Owns: *value is released with interlock_value_release().
+ * Errors: ETIMEDOUT, EEMPTY (timeout 0), ECLOSED, EINTERRUPTED. */
+INTERLOCK_API int interlock_channel_recv(interlock_channel_t *channel, interlock_value_t **value,
+                                         double timeout);
+
+/* ---- Values ---- */
+
+typedef enum {
+  INTERLOCK_TYPE_NONE,
+  INTERLOCK_TYPE_BOOL,
+  INTERLOCK_TYPE_INT,
+  INTERLOCK_TYPE_DOUBLE,
+  INTERLOCK_TYPE_STRING,
+  INTERLOCK_TYPE_BYTES,
+  INTERLOCK_TYPE_OTHER /* a Python object of any other type: pass it on, or drop it */
+} interlock_type_t;
+
+INTERLOCK_API interlock_type_t interlock_value_type(const interlock_value_t *value);
+/* Errors: ETYPE if the value is of another type, or an int that does not fit in 64 bits. */
+INTERLOCK_API int interlock_value_as_bool(const interlock_value_t *value, int *result);
+INTERLOCK_API int interlock_value_as_int64(const interlock_value_t *value, int64_t *result);
+INTERLOCK_API int interlock_value_as_double(const interlock_value_t *value, double *result);
+/* *text ends with a null byte that *size does not count; both live as long as the value.
+ * Errors: ETYPE, also for a str with lone surrogates. */
+INTERLOCK_API int interlock_value_as_string(interlock_value_t *value, const char **text, size_t *size);
+INTERLOCK_API int interlock_value_as_bytes(const interlock_value_t *value, const void **data,
+                                           size_t *size);
+/* Sends a received value of any type on; it is empty afterwards and is still to be released.
+ * Errors: as for the other sends; the value then stays as it was. */
+INTERLOCK_API int interlock_channel_send_value(interlock_channel_t *channel, interlock_value_t *value,
+                                               double timeout);
+/* Null is allowed. */
+INTERLOCK_API void interlock_value_release(interlock_value_t *value);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

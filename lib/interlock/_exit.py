@@ -37,6 +37,13 @@ def _close_pools():
         raise
 
 
+def close_all(timeout):
+    """For a C program that ends the runtime: every interpreter has timeout seconds for what it does."""
+    for closer in list(_closers):
+        closer._collector.close()
+    _interlock.close_all(timeout, GRACE)
+
+
 def _close_interpreters():
     drain = 0 if _ends_by_interrupt() else None
     try:

@@ -56,6 +56,11 @@ def execute(source):
     exec(_compile(source), sys.modules[_MAIN].__dict__)
 
 
+def set_variable(name, value):
+    """Sets a variable of `__main__` of the calling interpreter."""
+    setattr(sys.modules[_MAIN], name, value)
+
+
 def _compile(source):
     name = "<interlock exec>"
     try:

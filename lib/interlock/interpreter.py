@@ -78,16 +78,23 @@ class Interpreter:
         After timeout seconds what runs is interrupted; if it still does not end, the interpreter is
         abandoned with a RuntimeWarning: its thread may run on, and whatever waits for it fails.
         """
-        ended = self._handle.close(timeout)
-        self._collector.close()
-        self._collector.join()
-        if not ended:
+        if not self._close(timeout):
             warnings.warn(
                 f"interpreter {self.name!r} did not end within {timeout} seconds of close() and was "
                 "abandoned: it is still running",
                 RuntimeWarning,
                 stacklevel=2,
             )
+
+    def _close(self, timeout):
+        """As close(); False instead of the warning."""
+        ended = self._handle.close(timeout)
+        self._collector.close()
+        self._collector.join()
+        return ended
+
+    def _set_variable(self, name, value):
+        self._handle.call(_set_up.set_variable, name, value)
 
     def stats(self):
         """A dict: state, tasks run, tasks queued, busy_seconds."""
