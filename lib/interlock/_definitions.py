@@ -75,6 +75,8 @@ class _Build(_local):
 _lock = RLock()
 _entries = {}  # id(object) -> _Entry
 _by_key = {}  # key -> weak reference to the object
+_cell_keys = {}  # id(cell) -> (key, weak reference to a function that holds it)
+_cells = {}  # key of a received cell -> (weak reference to a function that holds it, index)
 _namespaces = weakref.WeakValueDictionary()  # key -> _Namespace
 _recent = collections.deque(maxlen=256)  # keeps definitions without a name from being rebuilt
 _build = _Build()
@@ -102,7 +104,7 @@ def _definition(obj):
     if definition is not None and (not entry.native or _still_holds(entry.watched)):
         return definition
     _build.watched, _build.constant = [], True
-    _add_dataclass_reducers()
+    _add_lazy_reducers()
     try:
         definition = _interlock.Definition(obj, entry.key)
         reusable = _build.constant or isinstance(obj, type)
@@ -204,12 +206,13 @@ def _function_parts(function, entry):
         if value := getattr(function, name, None):
             state[name] = value
             break
-    for cell in function.__closure__ or ():
+    cells = function.__closure__ or ()
+    for cell in cells:
         _watch_cell(cell)
     _build.watched.append((_AttributesOf(function), "__code__", code))
     args = (
         entry.key, namespace, function.__module__, function.__name__, function.__qualname__, code,
-        function.__closure__,
+        function.__closure__, tuple([_cell_key(cell, function) for cell in cells]),
     )  # fmt: skip
     return _create_function, args, state, None, None, _fill_function
 
@@ -307,7 +310,7 @@ def _globals_here(namespace, module):
     return found
 
 
-def _create_function(key, namespace, module, name, qualname, code, closure):
+def _create_function(key, namespace, module, name, qualname, code, closure, cell_keys):
     with _lock:
         function = _known(key)
         if function is None:
@@ -316,6 +319,11 @@ def _create_function(key, namespace, module, name, qualname, code, closure):
             function.__module__ = module
             kept = namespace if isinstance(namespace, int) else None
             _register(function, key, native=False, namespace=kept)
+            for index, cell_key in enumerate(cell_keys):
+                _cells[cell_key] = _own_cell(function, _cells, cell_key), index
+                _cell_keys[id(closure[index])] = (
+                    cell_key, _own_cell(function, _cell_keys, id(closure[index]))
+                )  # fmt: skip
             _keep(function, namespace)
         return function
 
@@ -366,8 +374,30 @@ def _reduce_code(code):
     return _create_code, tuple(getattr(code, field) for field in _CODE_FIELDS)
 
 
-def _create_cell():
-    return _Cell()
+def _own_cell(function, table, key):
+    """A weak reference to the function that takes its cell out of the table."""
+    return weakref.ref(function, lambda reference: _forget_cell(table, key, reference))
+
+
+def _forget_cell(table, key, reference):
+    record = table.get(key)
+    if record is not None and reference in record:
+        table.pop(key, None)
+
+
+def _cell_key(cell, function):
+    """The key under which functions that share the cell find it in a receiver."""
+    record = _cell_keys.get(id(cell))
+    if record is None:
+        record = _interlock.unique_number(), _own_cell(function, _cell_keys, id(cell))
+        _cell_keys[id(cell)] = record
+    return record[0]
+
+
+def _create_cell(key=None):
+    record = _cells.get(key)
+    function = record[0]() if record is not None else None
+    return _Cell() if function is None else function.__closure__[record[1]]
 
 
 def _fill_cell(cell, state):
@@ -375,11 +405,12 @@ def _fill_cell(cell, state):
 
 
 def _reduce_cell(cell):
+    key = _cell_keys.get(id(cell), (None,))[0]
     try:
         state = {"cell_contents": cell.cell_contents}
     except ValueError:
-        return _create_cell, ()
-    return _create_cell, (), state, None, None, _fill_cell
+        return _create_cell, (key,)
+    return _create_cell, (key,), state, None, None, _fill_cell
 
 
 # Classes.
@@ -408,7 +439,8 @@ def _class_parts(cls, entry):
             new if isinstance(new, types.FunctionType) else None,
         )
         return _create_enum, args, state, None, None, _fill_class
-    return _create_class, (*args, vars(cls).get("__slots__")), state, None, None, _fill_class
+    body = {name: owner[name] for name in ("__slots__", "__orig_bases__") if name in owner}
+    return _create_class, (*args, body), state, None, None, _fill_class
 
 
 class _AttributesIn(_AttributesOf):
@@ -449,13 +481,11 @@ def _enum_attributes(cls):
     return attributes
 
 
-def _create_class(key, namespace, metaclass, name, bases, module, qualname, slots):
+def _create_class(key, namespace, metaclass, name, bases, module, qualname, body):
     with _lock:
         cls = _known(key)
         if cls is None:
-            body = {"__module__": module, "__qualname__": qualname}
-            if slots is not None:
-                body["__slots__"] = slots
+            body = {"__module__": module, "__qualname__": qualname, **body}
             cls = types.new_class(name, bases, {"metaclass": metaclass}, lambda into: into.update(body))
             _register(cls, key, native=False, namespace=namespace)
             _keep(cls, namespace)
@@ -529,8 +559,33 @@ def _reduce_dataclass_sentinel(value):
     raise TypeError("not a sentinel of dataclasses")
 
 
-def _add_dataclass_reducers():
-    """The sentinels of dataclasses are compared by identity, and a class holds them."""
+def _create_type_parameter(key, kind, name, constraints, options):
+    parameter = _known(key)
+    if parameter is None:
+        parameter = kind(name, *constraints, **options)
+        _register(parameter, key, native=False)
+    return parameter
+
+
+def _reduce_type_parameter(parameter):
+    options = {}
+    for name in ("bound", "covariant", "contravariant", "infer_variance"):
+        if value := getattr(parameter, f"__{name}__", None):
+            options[name] = value
+    constraints = getattr(parameter, "__constraints__", ())
+    args = _entry(parameter).key, type(parameter), parameter.__name__, constraints, options
+    return _create_type_parameter, args
+
+
+def _add_lazy_reducers():
+    """For types of modules that this one does not import: whoever has an instance has the module.
+
+    The sentinels of dataclasses are compared by identity, and a class holds them.
+    """
+    typing = sys.modules.get("typing")
+    for name in ("TypeVar", "ParamSpec", "TypeVarTuple"):
+        if hasattr(typing, name):
+            reducers[getattr(typing, name)] = _reduce_type_parameter
     dataclasses = sys.modules.get("dataclasses")
     for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY", "_FIELD"):
         if hasattr(dataclasses, name):

@@ -2,6 +2,8 @@
 """What a new interpreter takes over from the one that creates it, and what runs inside it."""
 
 import sys
+import threading
+import types
 import warnings
 
 _MAIN = "__main__"
@@ -31,6 +33,7 @@ def _pattern(value):
 
 def set_up(inherited, initializer=None, arguments=()):
     """First call in a new interpreter."""
+    _adopt_home_thread()
     sys.path[:] = inherited["path"]
     sys.argv[:] = inherited["argv"]
     sys.setrecursionlimit(inherited["recursion_limit"])
@@ -42,6 +45,23 @@ def set_up(inherited, initializer=None, arguments=()):
         initializer(*arguments)
 
 
+def _adopt_home_thread():
+    """Makes the home thread the main thread of threading.
+
+    CPython takes the process's main thread for it (3.13-3.15), which no subinterpreter runs on; the
+    home thread would be a dummy, whose removal fails when the interpreter ends.
+    """
+    main = threading.main_thread()
+    if main.ident == threading.get_ident():
+        return
+    threading._active.pop(main.ident, None)
+    main._ident = threading.get_ident()
+    if hasattr(threading, "_make_thread_handle"):
+        main._handle = threading._make_thread_handle(main._ident)
+    main._native_id = threading.get_native_id()
+    threading._active[main._ident] = main
+
+
 def _set_filters(filters):
     warnings.resetwarnings()
     for action, message, category, module, line in reversed(filters):
@@ -49,6 +69,14 @@ def _set_filters(filters):
             warnings.simplefilter(action, category, line)
         else:
             warnings.filterwarnings(action, message or "", category, module or "", line)
+
+
+def _in_main(function, args, kwargs, /):
+    return function(*args, **(kwargs or {}))
+
+
+# Its frame is one of `__main__`, for builtin functions that look at it.
+in_main = types.FunctionType(_in_main.__code__, sys.modules[_MAIN].__dict__)
 
 
 def execute(source):

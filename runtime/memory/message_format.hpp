@@ -29,7 +29,7 @@ enum class Tag : std::uint8_t {
   kAgain,      // operand: the number of an object met before
   kShared,     // operand: index of a Shared of the message
   // Operand: how many child records follow.
-  kTuple,
+  kTuple,      // numbered when it is full; then perhaps kUseTuple
   kList,
   kSet,
   kFrozenSet,  // then kBuild or kUse
@@ -39,6 +39,7 @@ enum class Tag : std::uint8_t {
   kReduce,     // two children, callable and arguments; then kBuild or kUse
   kBuild,      // the object is made now. Operand: BuildPart; a child for each, in that order
   kUse,        // the object was made meanwhile, deeper down. Operand: its number
+  kUseTuple,   // the same of the tuple that has just become full
 };
 
 /// What follows kBuild after kReduce: items to append, alternating keys and values to set, a function

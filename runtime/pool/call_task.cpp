@@ -104,8 +104,24 @@ Status CallTask::wait_until(Deadline deadline) {
   }
 }
 
+namespace {
+
+PyRef call(PyObject *function, PyObject *arguments, PyObject *keywords) {
+  if (!PyCFunction_Check(function))
+    return PyRef::steal(PyObject_Call(function, arguments, Py_IsNone(keywords) ? nullptr : keywords));
+  // Builtin functions such as eval() look at the frame of their caller: they get one of __main__.
+  const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._set_up"));
+  const PyRef in_main =
+      module ? PyRef::steal(PyObject_GetAttrString(module.get(), "in_main")) : PyRef();
+  if (!in_main) return {};
+  return PyRef::steal(
+      PyObject_CallFunctionObjArgs(in_main.get(), function, arguments, keywords, nullptr));
+}
+
+}  // namespace
+
 bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &outcome) {
-  const PyRef result = PyRef::steal(PyObject_Call(function, arguments, Py_IsNone(keywords) ? nullptr : keywords));
+  const PyRef result = call(function, arguments, keywords);
   if (result && encode(result.get(), "result", outcome).ok()) return true;
   const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
   outcome = encode_exception(exception.get());

@@ -15,7 +15,8 @@ class Decoder {
  public:
   /// `limit`: how many children of the top-level object to build.
   Decoder(const Message &message, std::size_t limit)
-      : message_(message), next_(message.words_.data()), limit_(limit) {}
+      : message_(message), next_(message.words_.data()), end_(next_ + message.words_.size()),
+        limit_(limit) {}
 
   /// The object (new reference), or null with a Python exception set.
   [[nodiscard]] PyObject *run();
@@ -30,6 +31,7 @@ class Decoder {
     PyRef first;             // kDict: the key; kReduce: the callable; kFrozenSet: a list of elements
     PyRef second;            // kReduce: the arguments, later the state setter
     std::size_t slot = 0;    // kGlobal, kModule: its number, taken before those of its children
+                             // kTuple: whether it gets one
   };
 
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
@@ -47,6 +49,7 @@ class Decoder {
   [[nodiscard]] bool add(Frame &frame, PyRef child);
   [[nodiscard]] bool add_part(Frame &frame, PyRef child);
   [[nodiscard]] bool import(Frame &frame);
+  void close_tuple(Frame &frame);
   [[nodiscard]] static bool is_complete(const Frame &frame) noexcept {
     const bool late = frame.tag == Tag::kReduce || frame.tag == Tag::kFrozenSet;
     return frame.have == frame.size && (!late || frame.object);
@@ -55,6 +58,7 @@ class Decoder {
 
   const Message &message_;
   const std::uint64_t *next_;
+  const std::uint64_t *const end_;
   const std::size_t limit_;
   std::vector<Frame> frames_;
   std::vector<PyRef> numbered_;
@@ -161,6 +165,7 @@ PyObject *Decoder::run() {
         if (!add(frames_.back(), std::exchange(object, {}))) return nullptr;
         continue;
       }
+      if (frames_.back().tag == Tag::kTuple) close_tuple(frames_.back());
       object = std::move(frames_.back().object);
       frames_.pop_back();
     }
@@ -296,9 +301,7 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
   if (frame.tag == Tag::kTuple) {
     if (frames_.empty() && limit_ < frame.size) frame.size = limit_;
     frame.object = PyRef::steal(PyTuple_New(static_cast<Py_ssize_t>(frame.size)));
-    // Code of the children may see a tuple that contains itself before it is full.
-    for (std::size_t i = 0; frame.object && i < frame.size; ++i)
-      PyTuple_SET_ITEM(frame.object.get(), static_cast<Py_ssize_t>(i), Py_None);
+    frame.slot = (header & kNumbered) != 0;
   } else if (frame.tag == Tag::kList) {
     frame.object = PyRef::steal(PyList_New(0));
   } else if (frame.tag == Tag::kSet) {
@@ -308,8 +311,18 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
     frame.size *= 2;
   }
   if (!frame.object) return false;
-  if ((header & kNumbered) != 0) number(frame.object.get());
+  if ((header & kNumbered) != 0 && frame.tag != Tag::kTuple) number(frame.object.get());
   return true;
+}
+
+/// A tuple is full: it gets its number, or gives way to its twin that was made deeper down.
+void Decoder::close_tuple(Frame &frame) {
+  if (frame.slot == 0) return;
+  if (next_ != end_ && tag_of(*next_) == Tag::kUseTuple) {
+    frame.object = PyRef::borrow(numbered_[static_cast<std::size_t>(operand_of(*next_++))].get());
+  } else {
+    number(frame.object.get());
+  }
 }
 
 bool Decoder::add(Frame &frame, PyRef child) {

@@ -90,10 +90,23 @@ bool Encoder::next_of_dict(Frame &frame, PyObject *&child) {
 }
 
 bool Encoder::close(Frame &frame) {
+  if (frame.tag == Tag::kTuple) return close_tuple(frame);
   if (frame.tag != Tag::kFrozenSet) return true;
   if (made_meanwhile(frame.object.get())) return true;
   put(Tag::kBuild, 0, kNumbered);
   number(frame.object.get());
+  return true;
+}
+
+/// A tuple gets its number last: what is made from it must not see it half full. Met again before, it
+/// is written once more, deeper down.
+bool Encoder::close_tuple(Frame &frame) {
+  if (!frame.numbered) return true;
+  if (const std::uint64_t *const made = numbers_.find(frame.object.get())) {
+    put(Tag::kUseTuple, *made);
+  } else {
+    number(frame.object.get());
+  }
   return true;
 }
 
@@ -232,9 +245,11 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
     opened = false;
     return true;
   }
+  // Only its one holder leads to a tuple with one reference: it needs no number.
+  frame.numbered = frame.tag != Tag::kTuple || Py_REFCNT(object) > 1;
   frame.object = PyRef::borrow(object);
-  put(frame.tag, static_cast<std::uint64_t>(frame.size), kNumbered);
-  number(object);
+  put(frame.tag, static_cast<std::uint64_t>(frame.size), frame.numbered ? kNumbered : 0);
+  if (frame.tag != Tag::kTuple) number(object);
   frames_.push_back(std::move(frame));
   return true;
 }

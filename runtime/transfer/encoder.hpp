@@ -28,7 +28,7 @@ class Encoder {
   struct Frame {
     Tag tag;
     std::uint8_t parts = 0;    // kReduce, from kBuild on: BuildPart
-    bool numbered = false;
+    bool numbered = false;     // it has its number, or a tuple: gets one at its end
     PyRef object;
     PyRef items;               // a tuple of the children, where the object itself does not hold them
     Py_ssize_t size = 0;       // children to write
@@ -44,6 +44,7 @@ class Encoder {
   [[nodiscard]] bool next_of_dict(Frame &frame, PyObject *&child);
   [[nodiscard]] bool next_of_reduce(Frame &frame, PyObject *&child);
   [[nodiscard]] bool close(Frame &frame);
+  [[nodiscard]] bool close_tuple(Frame &frame);
 
   [[nodiscard]] bool write(PyObject *object);
   [[nodiscard]] bool write_leaf(PyObject *object, PyTypeObject *type, bool &written);

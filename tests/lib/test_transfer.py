@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""What a message keeps of an object, through a channel to oneself and through an interpreter."""
+
+import array
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import gc
+import json
+import math
+import pathlib
+import random
+import re
+import sys
+import types
+import unittest
+import uuid
+
+import interlock
+import support
+
+
+def round_trip(obj):
+    channel = interlock.Channel(1)
+    channel.send(obj)
+    return channel.recv()
+
+
+@dataclasses.dataclass
+class Record:
+    name: str
+    values: list = dataclasses.field(default_factory=list)
+    link: object = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slotted:
+    a: int
+    b: tuple
+
+
+class Color(enum.Enum):
+    RED = 1
+    BLUE = "b"
+
+
+class Plain:
+    def __init__(self, **attributes):
+        self.__dict__.update(attributes)
+
+
+class WithState:
+    def __init__(self, value):
+        self.value = value
+
+    def __getstate__(self):
+        return [self.value]
+
+    def __setstate__(self, state):
+        self.value = state[0]
+
+
+class OwnError(Exception):
+    def __init__(self, a, b):
+        super().__init__(a, b)
+        self.a = a
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+class Values(support.TestCase):
+    def check(self, obj):
+        result = round_trip(obj)
+        self.assertIs(type(result), type(obj))
+        self.assertEqual(result, obj)
+        return result
+
+    def test_atoms_arrive_equal(self):
+        for obj in (None, True, False, ..., NotImplemented, 0, -1, 1.5, -0.0, math.inf, 2 - 3j, "", "a"):
+            with self.subTest(obj=obj):
+                self.check(obj)
+        self.assertEqual(math.copysign(1, round_trip(-0.0)), -1)
+        self.assertTrue(math.isnan(round_trip(math.nan)))
+
+    def test_integers_of_every_size(self):
+        for bits in (*range(0, 70), 127, 128, 255, 256, 1000, 100_000):
+            for number in (1 << bits, (1 << bits) - 1, -(1 << bits), -(1 << bits) - 1):
+                self.assertEqual(round_trip(number), number)
+
+    def test_text_of_every_kind(self):
+        for text in ("abc", "äöü", "\xff" * 99, "日本語", "😀" * 7, "\ud800", "a\udfffb", "\0", "x" * 100_000):
+            self.check(text)
+
+    def test_bytes(self):
+        for size in (0, 1, 7, 8, 9, 100_000):
+            self.check(bytes(range(256)) * (size // 256) + bytes(size % 256))
+            self.check(bytearray(size))
+
+    def test_containers(self):
+        self.check([1, [2, (3, {4: {5, 6}})], frozenset([7, (8,)])])
+        self.check({})
+        self.check({"a": 1, 2: "b", (3,): None, frozenset([4]): 5.0})
+        self.check({i: str(i) for i in range(10_000)})
+
+    def test_order_of_a_dict_is_kept(self):
+        self.assertEqual(list(round_trip(dict.fromkeys("zyxabc"))), list("zyxabc"))
+
+    def test_changes_after_sending_are_invisible(self):
+        channel = interlock.Channel(1)
+        sent = [1]
+        channel.send(sent)
+        sent.append(2)
+        self.assertEqual(channel.recv(), [1])
+
+    def test_shared_references_stay_shared(self):
+        inner = [1]
+        text = "".join(["sh", "ared"])
+        a, b, c, d = round_trip([inner, inner, text, text])
+        self.assertIs(a, b)
+        self.assertIs(c, d)
+
+    def test_cycles(self):
+        loop = []
+        loop.append(loop)
+        result = round_trip(loop)
+        self.assertIs(result[0], result)
+        table = {}
+        table["self"] = (table,)
+        result = round_trip(table)
+        self.assertIs(result["self"][0], result)
+
+    def test_a_cycle_through_a_frozen_set(self):
+        node = Plain()
+        node.owner = frozenset([node, 1])
+        result = round_trip(node)
+        self.assertIn(result, result.owner)
+        result = round_trip(node.owner)
+        (twin,) = (each for each in result if each != 1)
+        self.assertIs(twin.owner, result)
+
+    def test_a_cycle_through_a_tuple(self):
+        inner = []
+        outer = (inner, 1)
+        inner.append(outer)
+        result = round_trip(outer)
+        self.assertIs(result[0][0], result)
+
+    def test_nesting_without_a_limit(self):
+        for wrap in (lambda x: [x], lambda x: (x,), lambda x: {"k": x}, lambda x: Plain(x=x)):
+            deep = None
+            for _ in range(100_000):
+                deep = wrap(deep)
+            self.assertIsNotNone(round_trip(deep))
+
+    def test_instances(self):
+        record = Record("n", [1, 2])
+        record.link = record
+        result = round_trip(record)
+        self.assertIs(type(result), Record)
+        self.assertIs(result.link, result)
+        self.check(Slotted(1, (2,)))
+        self.assertEqual(round_trip(WithState([1])).value, [1])
+        self.assertIs(round_trip(Color.RED), Color.RED)
+        self.check(Point(1, [2]))
+
+    def test_the_standard_library(self):
+        zone = datetime.timezone(datetime.timedelta(hours=2))
+        for obj in (
+            datetime.datetime(2026, 1, 2, 3, 4, 5, 6, zone), datetime.timedelta(days=3), decimal.Decimal("1.10"),
+            fractions.Fraction(1, 3), uuid.uuid4(), pathlib.Path("/a/b"), re.compile("a+", re.I), range(1, 9, 2),
+            slice(1, None, 2), collections.deque([1, 2], maxlen=3), collections.OrderedDict(b=1, a=2),
+            collections.Counter("hello"), array.array("d", [1.5]), types.SimpleNamespace(a=1),
+        ):  # fmt: skip
+            with self.subTest(obj=obj):
+                self.check(obj)
+        table = round_trip(collections.defaultdict(list, a=[1]))
+        self.assertEqual(table["b"], [])
+        self.assertEqual(round_trip(functools.partial(int, base=2))("11"), 3)
+
+    def test_by_reference(self):
+        for obj in (len, int, json, json.dumps, collections.OrderedDict, "".join.__class__, os_path()):
+            self.assertIs(round_trip(obj), obj)
+        self.assertEqual(round_trip("abc".upper)(), "ABC")
+
+    def test_exceptions(self):
+        error = round_trip(OwnError(1, [2]))
+        self.assertEqual((error.args, error.a), ((1, [2]), 1))
+        group = round_trip(ExceptionGroup("g", [ValueError(1), KeyError("k")]))
+        self.assertEqual([type(each) for each in group.exceptions], [ValueError, KeyError])
+
+    def test_random_graphs_arrive_equal(self):
+        seed = random.randrange(1 << 32)
+        rng = random.Random(seed)
+        leaves = [None, 1, 1 << 80, "x", "é", b"b", 2.5, True]
+
+        def grow(depth):
+            kind = rng.randrange(6) if depth else 0
+            if kind == 0:
+                return rng.choice(leaves)
+            items = [grow(depth - 1) for _ in range(rng.randrange(4))]
+            if kind == 1:
+                return items
+            if kind == 2:
+                return tuple(items)
+            if kind == 3:
+                return dict(zip(map(str, range(9)), items))
+            if kind == 4:
+                return Record(str(depth), items)
+            return {repr(each) for each in items}
+
+        for _ in range(300):
+            obj = grow(5)
+            self.assertEqual(round_trip(obj), obj, f"seed {seed}")
+
+
+def os_path():
+    import os.path
+
+    return os.path
+
+
+class Refused(support.TestCase):
+    def refused(self, obj, path, kind):
+        channel = interlock.Channel(1)
+        with self.assertRaises(interlock.TransferError) as caught:
+            channel.send(obj)
+        self.assertTrue(str(caught.exception).startswith(f"{path}: {kind} cannot leave its interpreter"), caught.exception)
+        self.assertEqual(len(channel), 0)
+
+    def test_the_error_names_the_path(self):
+        generator = (x for x in "a")
+        self.refused(generator, "message", "a generator")
+        self.refused([1, {"conn": generator}], "message[1]['conn']", "a generator")
+        self.refused(Plain(a=[generator]), "message.a[0]", "a generator")
+        self.refused({(1, generator): 2}, "message.keys()[0][1]", "a generator")
+        with open(__file__) as file:
+            self.refused((file,), "message[0]", "a TextIOWrapper")
+        self.refused(sys._getframe(), "message", "a frame")
+
+    def test_the_error_names_the_argument_of_a_call(self):
+        interpreter = self.interpreter()
+        generator = (x for x in "a")
+        for args, kwargs, path in (((1, generator), {}, "args[1]"), ((), {"k": generator}, "kwargs['k']")):
+            with self.assertRaisesRegex(interlock.TransferError, re.escape(path) + ": a generator"):
+                interpreter.call(print, *args, **kwargs)
+
+    def test_a_refused_result(self):
+        with self.assertRaisesRegex(interlock.TransferError, "^result: a generator"):
+            self.interpreter().call(lambda: (x for x in "a"))
+
+    def test_what_an_object_raises_is_raised(self):
+        class Bad:
+            def __reduce_ex__(self, protocol):
+                raise LookupError("mine")
+
+        with self.assertRaisesRegex(LookupError, "mine") as caught:
+            round_trip([Bad()])
+        self.assertEqual(caught.exception.__notes__, ["while copying message[0]"])
+
+    def test_an_object_inside_its_own_arguments(self):
+        class Endless:
+            def __reduce__(self):
+                return Endless, ([self],)
+
+        with self.assertRaisesRegex(interlock.TransferError, "its own constructor arguments"):
+            round_trip(Endless())
+
+    def test_a_container_that_changes_meanwhile(self):
+        items = []
+
+        class Sly:
+            def __reduce__(self):
+                items.append(1)
+                return int, ()
+
+        items += [Sly(), 2]
+        with self.assertRaisesRegex(RuntimeError, "changed size"):
+            round_trip(items)
+
+
+class Lifetime(support.TestCase):
+    def test_what_is_in_flight_survives_its_sender(self):
+        channel = interlock.Channel(4)
+        interpreter = interlock.Interpreter()
+        interpreter.call(channel.send, {"a": [1, "text", 1 << 90]})
+        interpreter.close()
+        self.assertEqual(channel.recv(), {"a": [1, "text", 1 << 90]})
+
+    def test_nothing_is_kept_of_what_was_sent(self):
+        obj = Plain(data=[1])
+        before = sys.getrefcount(obj), sys.getrefcount(obj.data), sys.getrefcount(Plain)
+        for _ in range(100):
+            round_trip(obj)
+        gc.collect()
+        self.assertEqual((sys.getrefcount(obj), sys.getrefcount(obj.data), sys.getrefcount(Plain)), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
