@@ -93,6 +93,12 @@ Message Message::from_utf8(std::string_view utf8) {
   return Message(with_data(Tag::kUcs4, points.size(), points.data(), 4 * points.size()));
 }
 
+Message Message::from_shared(Ref<Shared> shared) {
+  Message message(one_word(Tag::kShared));
+  message.shared_.push_back(std::move(shared));
+  return message;
+}
+
 Message::Type Message::type() const noexcept {
   if (empty()) return Type::kEmpty;
   switch (tag_of(words_[0])) {

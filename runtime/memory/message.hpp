@@ -30,6 +30,8 @@ class Message {
   [[nodiscard]] static Message from_utf8(std::string_view utf8);
   [[nodiscard]] static Message from_bytes(std::string_view bytes);
 
+  [[nodiscard]] static Message from_shared(Ref<Shared> shared);
+
   enum class Type : std::uint8_t { kEmpty, kNone, kBool, kInt, kFloat, kStr, kBytes, kOther };
   /// What the top-level value is. kInt also for integers that as_int64() cannot give.
   [[nodiscard]] Type type() const noexcept;

@@ -18,7 +18,7 @@ bool is_package(const std::string &directory) {
   return std::filesystem::exists(directory + "/__init__.py", error);
 }
 
-/// In a build tree, the file interlock-tree.txt beside the program or library names the directory.
+/// In a build tree, the file interlock-tree.txt at its top names the directory.
 std::string from_build_tree(const std::string &directory) {
   std::ifstream file(directory + "/interlock-tree.txt");
   std::string path;
@@ -32,7 +32,7 @@ std::string package_directory() {
   for (const std::string &object : {executable_path(), object_path(&anchor)}) {
     std::string directory = parent(object);
     for (int level = 0; level < 3 && !directory.empty(); ++level, directory = parent(directory)) {
-      const std::string tree = level < 2 ? from_build_tree(directory) : std::string();
+      const std::string tree = from_build_tree(directory);
       if (!tree.empty() && is_package(tree)) return tree;
       const std::string installed = directory + "/share/interlock/interlock";
       if (is_package(installed)) return installed;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests of the Python side share."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -8,6 +9,7 @@ import unittest
 
 import interlock
 
+SLOWER = float(os.environ.get("INTERLOCK_TEST_SLOWER", "1"))  # of builds with checks
 LIMIT = 60  # seconds that any one thing may take before it counts as hanging
 
 
