@@ -64,7 +64,9 @@ def source_files():
     root = sysconfig.get_path("stdlib")
     paths = []
     for directory, subdirectories, names in os.walk(root):
-        subdirectories[:] = sorted(d for d in subdirectories if d not in ("site-packages", "dist-packages", "__pycache__"))
+        subdirectories[:] = sorted(
+            d for d in subdirectories if d not in ("site-packages", "dist-packages", "__pycache__")
+        )
         paths += [os.path.join(directory, name) for name in names if name.endswith(".py")]
     return sorted(paths, key=lambda path: (-os.path.getsize(path), path))
 

@@ -29,20 +29,20 @@ __version__ = "0.1.0"
 # Not imported before they are used: an interpreter that only runs calls needs none of it.
 _LAZY = {"BrokenPool": "pool", "Interpreter": "interpreter", "Pool": "pool"}
 
-__all__ = sorted(
-    [
-        "Channel",
-        "ChannelClosed",
-        "ChannelEmpty",
-        "ChannelFull",
-        "InterpreterEnded",
-        "RemoteError",
-        "RemoteTraceback",
-        "TransferError",
-        "global_lock",
-        *_LAZY,
-    ]
-)
+__all__ = [
+    "BrokenPool",
+    "Channel",
+    "ChannelClosed",
+    "ChannelEmpty",
+    "ChannelFull",
+    "Interpreter",
+    "InterpreterEnded",
+    "Pool",
+    "RemoteError",
+    "RemoteTraceback",
+    "TransferError",
+    "global_lock",
+]
 
 
 def __getattr__(name):

@@ -3,8 +3,7 @@
 Private to the package, except for the names that `interlock` re-exports.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterator
 from typing import Any, Final, final
 
 class TransferError(TypeError):
@@ -42,7 +41,12 @@ class TaskQueue:
 
     def __init__(self) -> None: ...
     def submit(
-        self, completions: Completions, key: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        completions: Completions,
+        key: Any,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Task:
         """Queue function(*args, **kwargs); `completions` gets (key, task) when it has ended."""
     def close(self) -> None:
@@ -77,7 +81,9 @@ class Interpreter(Handle):
     name: str
     alive: bool  # accepts calls
     @staticmethod
-    def create(name: str | None, queue: TaskQueue | None, setup: Callable[..., Any] | None, setup_args: tuple[Any, ...]) -> Interpreter: ...
+    def create(
+        name: str | None, queue: TaskQueue | None, setup: Callable[..., Any] | None, setup_args: tuple[Any, ...]
+    ) -> Interpreter: ...
     def call(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any: ...
     def interrupt(self) -> None: ...
     def close(self, timeout: float | None = None) -> bool:

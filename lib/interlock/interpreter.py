@@ -25,9 +25,7 @@ class Interpreter:
         elif not isinstance(name, str):
             raise TypeError(f"name must be a str or None, not {type(name).__name__}")
         arguments = (_set_up.settings(),)
-        self._take(
-            _interlock.Interpreter.create(name, None, None, None, _set_up.set_up, arguments), owner=True
-        )
+        self._take(_interlock.Interpreter.create(name, None, None, None, _set_up.set_up, arguments), owner=True)
         self._handle.wait_ready()
 
     def _take(self, handle, owner):

@@ -61,7 +61,9 @@ def main():
             continue
         first, last = map(int, done.stdout.split())
         growth = last - first
-        print(f"{name:<36}{first / 1024:>9.1f} MB{last / 1024:>9.1f} MB{growth / 1024:>7.1f} MB{growth / (cycles - 100):>7.1f} kB")
+        print(
+            f"{name:<36}{first / 1024:>9.1f} MB{last / 1024:>9.1f} MB{growth / 1024:>7.1f} MB{growth / (cycles - 100):>7.1f} kB"
+        )
 
 
 if __name__ == "__main__":

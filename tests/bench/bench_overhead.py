@@ -73,10 +73,15 @@ print(best)
 
 def seconds_of(command, name, kernel):
     if name == "start-up":
-        source = "import subprocess, sys, time\nt = []\nfor _ in range(10):\n s = time.perf_counter(); subprocess.run([%r, '-c', '']); t.append(time.perf_counter() - s)\nprint(min(t))" % command
+        source = (
+            "import subprocess, sys, time\nt = []\nfor _ in range(10):\n s = time.perf_counter(); subprocess.run([%r, '-c', '']); t.append(time.perf_counter() - s)\nprint(min(t))"
+            % command
+        )
         done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     else:
-        done = subprocess.run([command, "-c", HARNESS.format(kernel=kernel)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [command, "-c", HARNESS.format(kernel=kernel)], capture_output=True, text=True, check=True
+        )
     return float(done.stdout)
 
 

@@ -66,7 +66,9 @@ class Command(support.TestCase):
     def test_options_and_environment(self):
         self.assertEqual(self.command("-V").split()[0], "Python")
         flags = "import sys; print(sys.flags.isolated, sys.flags.utf8_mode, sys.flags.dev_mode, sys._xoptions)"
-        self.assertEqual(self.command("-I", "-X", "utf8", "-X", "mine=1", "-c", flags), "1 1 False {'utf8': True, 'mine': '1'}\n")
+        self.assertEqual(
+            self.command("-I", "-X", "utf8", "-X", "mine=1", "-c", flags), "1 1 False {'utf8': True, 'mine': '1'}\n"
+        )
         env = {**os.environ, "PYTHONPATH": str(self.directory)}
         self.write("found.py", "print('found')")
         self.assertEqual(self.command("-c", "import found", env=env), "found\n")
@@ -74,7 +76,12 @@ class Command(support.TestCase):
     def test_the_repl(self):
         startup = self.write("startup.py", "answer = 42")
         env = {**os.environ, "PYTHONSTARTUP": str(startup)}
-        out = self.command("-i", "-q", input="print(answer)\nfrom interlock import Interpreter\nprint(Interpreter().call(lambda: answer))\n", env=env)
+        out = self.command(
+            "-i",
+            "-q",
+            input="print(answer)\nfrom interlock import Interpreter\nprint(Interpreter().call(lambda: answer))\n",
+            env=env,
+        )
         self.assertEqual(out, "42\n42\n")
 
     def test_the_runtime_is_not_loaded_before_it_is_used(self):
@@ -85,7 +92,9 @@ class Command(support.TestCase):
         out = self.command("-c", "import interlock; help(interlock.Pool.map); help(interlock.Channel)")
         self.assertIn("buffersize", out)
         self.assertIn("try_recv", out)
-        names = self.command("-c", "import interlock; print(all(getattr(interlock, n).__doc__ for n in interlock.__all__))")
+        names = self.command(
+            "-c", "import interlock; print(all(getattr(interlock, n).__doc__ for n in interlock.__all__))"
+        )
         self.assertEqual(names, "True\n")
 
 

@@ -25,7 +25,10 @@ class CtrlC(support.TestCase):
     def interrupted(self, body):
         """Runs the program, sends SIGINT once it says ready, returns (status, stderr)."""
         program = subprocess.Popen(
-            [sys.executable, "-c", HEAD + textwrap.dedent(body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", HEAD + textwrap.dedent(body)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self.addCleanup(program.kill)
         self.assertEqual(program.stdout.readline(), "ready\n")

@@ -52,7 +52,9 @@ class Install(unittest.TestCase):
         self.run_command(self.command, "-m", "venv", "--without-pip", venv, env=self.environment)
         (commands,) = [venv / "bin"]
         python = commands / "python"
-        program = "import sys, interlock; print(sys.prefix, interlock.Interpreter().call(lambda: __import__('sys').prefix))"
+        program = (
+            "import sys, interlock; print(sys.prefix, interlock.Interpreter().call(lambda: __import__('sys').prefix))"
+        )
         out = self.run_command(python, "-W", "ignore", "-c", program, env=self.environment)
         self.assertEqual(out.split(), [str(venv)] * 2)
 

@@ -181,7 +181,6 @@ class Parallel(support.TestCase):
     def test_two_interpreters_evaluate_while_the_lock_of_main_is_free(self):
         """Both count in pure Python until each has seen the other count, and main runs meanwhile."""
 
-
         def busy(own, others):
             own.send(None)
             while True:

@@ -229,7 +229,9 @@ class Refused(support.TestCase):
         channel = interlock.Channel(1)
         with self.assertRaises(interlock.TransferError) as caught:
             channel.send(obj)
-        self.assertTrue(str(caught.exception).startswith(f"{path}: {kind} cannot leave its interpreter"), caught.exception)
+        self.assertTrue(
+            str(caught.exception).startswith(f"{path}: {kind} cannot leave its interpreter"), caught.exception
+        )
         self.assertEqual(len(channel), 0)
 
     def test_the_error_names_the_path(self):
