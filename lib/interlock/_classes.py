@@ -146,6 +146,14 @@ def _is_importable_attribute(obj):
     return found is obj
 
 
+def _look_up_descriptor(owner, name):
+    return vars(owner)[name]
+
+
+def _reduce_descriptor(descriptor):
+    return _look_up_descriptor, (descriptor.__objclass__, descriptor.__name__)
+
+
 def _reduce_property(value):
     return property, (value.fget, value.fset, value.fdel, value.__doc__)
 

@@ -91,6 +91,8 @@ def _add_lazy_reducers():
 reducers = {
     types.CodeType: _functions._reduce_code,
     types.CellType: _functions._reduce_cell,
+    types.GetSetDescriptorType: _classes._reduce_descriptor,
+    types.MemberDescriptorType: _classes._reduce_descriptor,
     property: _classes._reduce_property,
     staticmethod: _classes._reduce_wrapped,
     classmethod: _classes._reduce_wrapped,

@@ -29,8 +29,8 @@ class Pool(Executor):
     def __init__(self, workers=None, *, name=None, initializer=None, initargs=(), spare=0):
         if workers is None:
             workers = _interlock.available_parallelism()
-        _check_count("workers", workers, 1)
-        _check_count("spare", spare, 0)
+        _check_count("workers", workers, 1, "workers must be greater than 0")
+        _check_count("spare", spare, 0, "spare must not be negative")
         if initializer is not None and not callable(initializer):
             raise TypeError("initializer must be a callable")
         self._name = name or f"pool-{next(_numbers)}"
@@ -73,9 +73,9 @@ class Pool(Executor):
         are taken from the iterables ahead of what the iterator has given, by default all at once.
         """
         if chunksize is not None:
-            _check_count("chunksize", chunksize, 1)
+            _check_count("chunksize", chunksize, 1, "chunksize must be >= 1.")
         if buffersize is not None:
-            _check_count("buffersize", buffersize, 1)
+            _check_count("buffersize", buffersize, 1, "buffersize must be None or > 0", " or None")
         with self._lock:
             self._check_open()
             self._start_workers_locked(self._most)
@@ -172,11 +172,12 @@ class Pool(Executor):
             self.shutdown(wait=True)
 
 
-def _check_count(name, value, least):
+def _check_count(name, value, least, text, alternative=""):
+    """The texts are those of the standard library, where it has the same argument."""
     if not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}")
+        raise TypeError(f"{name} must be an integer{alternative}, not {type(value).__name__}")
     if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")
+        raise ValueError(f"{text} (got {value})")
 
 
 def _close_unused(queue, collector):

@@ -56,6 +56,9 @@ int execute(PyObject *module) {
       PyModule_AddObjectRef(module, "__file__", name.get()) != 0 ||
       PyModule_AddStringConstant(module, "__package__", "interlock") != 0)
     return -1;
+  const PyRef spec = PyRef::steal(PyObject_GetAttrString(module, "__spec__"));
+  if (!spec || PyObject_SetAttrString(spec.get(), "submodule_search_locations", path.get()) != 0)
+    return -1;
   const PyRef machinery = PyRef::steal(PyImport_ImportModule("importlib.machinery"));
   if (!machinery) return -1;
   const PyRef loader = PyRef::steal(PyObject_CallMethod(machinery.get(), "SourceFileLoader", "sO",

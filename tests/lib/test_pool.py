@@ -118,9 +118,9 @@ class Map(support.TestCase):
 
     def test_bad_arguments(self):
         for kwargs, error, text in (
-            ({"chunksize": 0}, ValueError, "chunksize must be at least 1"),
+            ({"chunksize": 0}, ValueError, "chunksize must be >= 1"),
             ({"chunksize": "a"}, TypeError, "chunksize must be an integer, not str"),
-            ({"buffersize": 0}, ValueError, "buffersize must be at least 1"),
+            ({"buffersize": 0}, ValueError, "buffersize must be None or > 0"),
             ({"timeout": -1}, ValueError, "timeout"),
         ):
             with self.assertRaisesRegex(error, text):
@@ -152,9 +152,9 @@ class Submit(support.TestCase):
 
     def test_bad_arguments(self):
         for args, kwargs, error, text in (
-            ((0,), {}, ValueError, "workers must be at least 1, not 0"),
+            ((0,), {}, ValueError, "workers must be greater than 0"),
             (("2",), {}, TypeError, "workers must be an integer, not str"),
-            ((1,), {"spare": -1}, ValueError, "spare must be at least 0"),
+            ((1,), {"spare": -1}, ValueError, "spare must not be negative"),
             ((1,), {"initializer": 3}, TypeError, "initializer must be a callable"),
         ):
             with self.assertRaisesRegex(error, text):

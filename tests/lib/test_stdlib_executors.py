@@ -53,7 +53,7 @@ class PoolMixin(ExecutorMixin):
 class PoolExecutorTest(PoolMixin, ExecutorTest, BaseTestCase):
     def test_max_workers_negative(self):  # the message has our name for it
         for number in (0, -1):
-            with self.assertRaisesRegex(ValueError, "workers must be at least 1"):
+            with self.assertRaisesRegex(ValueError, "workers must be greater than 0"):
                 self.executor_type(max_workers=number)
 
 
