@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "platform/thread.hpp"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #include <uv.h>
 
+#include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
 #include "base/check.hpp"
+#include "platform/wait.hpp"
 
 namespace interlock {
 namespace {
 
 // Python recurses on the C stack; musl's default of 128 KiB would not carry it.
 constexpr std::size_t kDefaultStackBytes = 8u << 20;
+
+thread_local bool is_own_thread = false;  // one that this file started
 
 struct Start {
   std::string name;
@@ -24,7 +30,9 @@ struct Start {
 void *run(void *argument) {
   const std::unique_ptr<Start> start(static_cast<Start *>(argument));
   set_thread_name(start->name);
+  is_own_thread = true;
   start->body();
+  is_own_thread = false;
   return nullptr;
 }
 
@@ -114,3 +122,20 @@ void relax_processor() noexcept {
 }
 
 }  // namespace interlock
+
+/// CPython 3.13 ends a thread that wants an interpreter lock after finalisation has begun with
+/// pthread_exit(), which unwinds the C++ frames below: their destructors would release objects without
+/// that lock. The runtime's own threads stop for good instead, as every thread does since 3.14
+/// (python/cpython#87135). Seen by CPython because the program, or libinterlock, comes before the C
+/// library in the order of symbol lookup.
+extern "C" __attribute__((visibility("default"), noreturn)) void pthread_exit(void *value) {
+  if (interlock::is_own_thread) {
+    const std::atomic<std::uint32_t> never{0};
+    for (;;) (void)interlock::wait_on_address(never, 0, interlock::Deadline::never());
+  }
+  using Exit = void (*)(void *);
+  const auto real = reinterpret_cast<Exit>(dlsym(RTLD_NEXT, "pthread_exit"));
+  CHECK(real != nullptr);
+  real(value);
+  __builtin_unreachable();
+}

@@ -147,7 +147,7 @@ def _is_importable_attribute(obj):
 
 
 def _look_up_descriptor(owner, name):
-    return vars(owner)[name]
+    return vars(owner).get(name)  # not every version gives every class its own __dict__ and __weakref__
 
 
 def _reduce_descriptor(descriptor):

@@ -205,10 +205,11 @@ def _translated(reference, error):
     return None
 
 
-def _results(job, pool):
+def _results(job, pool, ended=(CancelledError, _interlock.InterpreterEnded)):
+    # `ended` is bound here: at the end of a program this module may be empty before the generator is.
     try:
         yield from job
-    except (CancelledError, _interlock.InterpreterEnded) as error:
+    except ended as error:
         raise _translated(weakref.ref(pool), error) or error from error.__cause__
     finally:
         job.close()

@@ -51,8 +51,9 @@ Status GlobalLock::acquire_until(Deadline deadline) noexcept {
 }
 
 bool GlobalLock::release() noexcept {
+  const Parker *const self = &Parker::current();  // before mutex_: its first use takes a lock
   MutexGuard guard(mutex_);
-  if (holder_ != &Parker::current()) return false;
+  if (holder_ != self) return false;
   if (--depth_ != 0) return true;
   Waiter *const next = first_;
   if (next == nullptr) {
@@ -73,8 +74,9 @@ bool GlobalLock::locked() const noexcept {
 }
 
 bool GlobalLock::held_by_caller() const noexcept {
+  const Parker *const self = &Parker::current();
   MutexGuard guard(mutex_);
-  return holder_ == &Parker::current();
+  return holder_ == self;
 }
 
 void GlobalLock::reset_after_fork() noexcept {

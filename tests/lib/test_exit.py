@@ -122,10 +122,11 @@ class Ends(support.TestCase):
             import warnings
             warnings.simplefilter("ignore")
             def stubborn(started):
-                started.send(None)
                 while True:
-                    try: time.sleep(600)
-                    except KeyboardInterrupt: pass
+                    try:
+                        if started is not None: started.send(None)
+                        time.sleep(600)
+                    except KeyboardInterrupt: started = None
             i = interlock.Interpreter()
             started = interlock.Channel(1)
             i.submit(stubborn, started)

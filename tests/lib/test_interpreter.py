@@ -328,11 +328,13 @@ class Closing(support.TestCase):
         source = """
             import interlock, warnings, sys
             def stubborn(ready):
-                ready.send(None)
                 while True:
                     try:
+                        if ready is not None:
+                            ready.send(None)
                         while True: pass
-                    except KeyboardInterrupt: pass
+                    except KeyboardInterrupt:
+                        ready = None
             i = interlock.Interpreter("stubborn")
             ready = interlock.Channel(1)
             future = i.submit(stubborn, ready)
