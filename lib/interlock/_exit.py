@@ -15,6 +15,7 @@ import _interlock
 
 GRACE = 0.5  # seconds that interrupted work has to end
 
+_fork_holds = []  # an item while a fork of the calling thread holds the global lock
 _closers = weakref.WeakSet()  # objects with _close_at_exit(interrupted) and _collector
 
 
@@ -52,8 +53,20 @@ def _close_interpreters():
         _interlock.close_all(0, GRACE)
 
 
+def _before_fork():
+    """No interpreter is half made, or half ended, in the child."""
+    _fork_holds.append(_interlock.global_lock.acquire())
+
+
+def _after_fork_in_parent():
+    if _fork_holds:
+        _fork_holds.pop()
+        _interlock.global_lock.release()
+
+
 def _after_fork_in_child():
     _interlock.after_fork()
+    _after_fork_in_parent()
     for closer in list(_closers):
         closer._collector.forget_after_fork()
     _closers.clear()
@@ -64,4 +77,6 @@ threading._register_atexit(_close_pools)
 if _interlock.interpreter_id() == 0:
     atexit.register(_close_interpreters)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

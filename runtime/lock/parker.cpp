@@ -94,6 +94,8 @@ void Parker::interrupt() noexcept {
   if ((word_.fetch_or(kInterrupt) & kAsleep) != 0) wake_one(word_);
 }
 
+void Parker::reset_after_fork() noexcept { free_mutex().reset_after_fork(); }
+
 void Parker::clear_interrupt() noexcept { word_ &= ~kInterrupt; }
 
 }  // namespace interlock

@@ -34,6 +34,9 @@ class Parker {
 
   /// Lets the owner's current or next park_until() return kInterrupted. Thread: any.
   void interrupt() noexcept;
+  /// In the child of a fork: another thread may have held the list of free parkers.
+  static void reset_after_fork() noexcept;
+
   /// Forgets an interrupt that was not yet delivered. Thread: the owner.
   void clear_interrupt() noexcept;
 

@@ -26,6 +26,7 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
 
 PyObject *after_fork(PyObject *, PyObject *) {
   ++process_generation;
+  Parker::reset_after_fork();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
   Py_RETURN_NONE;
