@@ -77,6 +77,4 @@ threading._register_atexit(_close_pools)
 if _interlock.interpreter_id() == 0:
     atexit.register(_close_interpreters)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

@@ -5,6 +5,7 @@ import itertools
 import threading
 import weakref
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, _base
+from operator import length_hint
 
 import _interlock
 
@@ -39,7 +40,7 @@ class Pool(Executor):
         self._set_up_arguments = (_set_up.settings(), initializer, tuple(initargs))
         self._queue = _interlock.TaskQueue()
         self._workers = []
-        self._ready = 0
+        self._starting = 0  # workers whose set-up has not ended
         self._lock = threading.Lock()
         self._shut_down = False
         self._broken = None
@@ -60,7 +61,7 @@ class Pool(Executor):
         with self._lock:
             self._check_open()
             future = self._collector.submit(self._queue.submit, fn, args, kwargs)
-            self._start_workers_locked(self._wanted())
+            self._start_workers_locked(self._unfinished() + self._spare)
         return future
 
     submit.__doc__ = Executor.submit.__doc__
@@ -78,7 +79,9 @@ class Pool(Executor):
             _check_count("buffersize", buffersize, 1, "buffersize must be None or > 0", " or None")
         with self._lock:
             self._check_open()
-            self._start_workers_locked(self._most)
+            # A short source needs few workers; one that does not tell its length gets all.
+            shortest = min((length_hint(each, self._most) for each in iterables), default=0)
+            self._start_workers_locked(self._unfinished() + shortest + self._spare)
         job = _interlock.MapJob(
             queue=self._queue, function=fn, arguments=zip(*iterables), workers=self._most,
             chunksize=chunksize or 0, buffersize=-1 if buffersize is None else buffersize,
@@ -123,10 +126,9 @@ class Pool(Executor):
         if self._shut_down:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    def _wanted(self):
-        """How many workers what is queued and running asks for."""
-        queued = len(self._queue)
-        return len(self._workers) + min(queued, 1) if queued else self._spare
+    def _unfinished(self):
+        """How many submitted tasks have not ended."""
+        return len(self._collector.completions) - self._starting
 
     def _start_workers(self, wanted):
         with self._lock:
@@ -142,6 +144,7 @@ class Pool(Executor):
                 _set_up.set_up, self._set_up_arguments,
             )  # fmt: skip
             self._workers.append(worker)
+            self._starting += 1
 
     def _break(self, error):
         _base.LOGGER.critical("Exception in initializer:", exc_info=error)
@@ -187,11 +190,15 @@ def _close_unused(queue, collector):
 
 
 def _set_up_ended(reference, task):
+    pool = reference()
+    if pool is None:
+        return
+    with pool._lock:
+        pool._starting -= 1
     try:
         task.result()
     except BaseException as error:
-        pool = reference()
-        if pool is not None and not pool._shut_down:
+        if not pool._shut_down:
             pool._break(error)
 
 

@@ -41,9 +41,13 @@ PyMethodDef functions[] = {
 
 int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
-  static const bool installed = (call_in_fork_child(InterpreterList::keep_only_main), true);
-  (void)installed;
-  lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
+  // Once for the process: the first import, before any home thread runs.
+  static const bool prepared = [] {
+    call_in_fork_child(InterpreterList::keep_only_main);
+    lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
+    return true;
+  }();
+  (void)prepared;
   const bool added = add_errors(module, state) && add_handle(module, state) &&
                      add_definition(module, state) && add_channel(module, state) && add_task(module, state) &&
                      add_interpreter(module, state) && add_map_job(module, state) &&

@@ -142,9 +142,18 @@ class Submit(support.TestCase):
             pool.submit(abs, 1).result()
             self.assertEqual(len(pool.stats()), 1)
 
+    def test_a_short_map_starts_few_workers(self):
+        with interlock.Pool(4) as pool:
+            self.assertEqual(list(pool.map(abs, [-1, -2])), [1, 2])
+            self.assertEqual(len(pool.stats()), 2)
+
     def test_spare_workers_are_kept_warm(self):
+        gate = interlock.Channel(1)
         with interlock.Pool(4, spare=2) as pool:
             self.assertEqual(len(pool.stats()), 2)
+            pool.submit(gate.recv)
+            self.assertEqual(len(pool.stats()), 3)
+            gate.close()
 
     def test_initializer(self):
         with interlock.Pool(1, initializer=set_state, initargs=("set",)) as pool:
