@@ -24,15 +24,27 @@ Message plain_description(PyObject *exception) {
   return message;
 }
 
+/// Describes `exception` whole, else by its texts. False with a Python exception set.
+bool describe(PyObject *exception, Message &message) {
+  const PyRef parts = call_errors("describe", exception);
+  if (!parts) return false;
+  if (encode(parts.get(), "exception", message).ok()) return true;
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) return false;
+  PyErr_Clear();
+  const PyRef texts = PyRef::steal(PyTuple_GetSlice(parts.get(), 0, kTexts));
+  return texts && encode(texts.get(), "exception", message).ok();
+}
+
 }  // namespace
 
 Message encode_exception(PyObject *exception) {
   Message message;
-  const PyRef parts = call_errors("describe", exception);
-  if (parts && encode(parts.get(), "exception", message).ok()) return message;
-  PyErr_Clear();
-  PyRef texts = parts ? PyRef::steal(PyTuple_GetSlice(parts.get(), 0, kTexts)) : PyRef();
-  if (texts && encode(texts.get(), "exception", message).ok()) return message;
+  if (describe(exception, message)) return message;
+  // An interrupt that arrives here is the outcome, whatever was being described.
+  const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+  if (PyErr_GivenExceptionMatches(raised.get(), PyExc_KeyboardInterrupt) &&
+      describe(raised.get(), message))
+    return message;
   PyErr_Clear();
   return plain_description(exception);
 }
@@ -42,6 +54,7 @@ PyObject *decode_exception(const Message &message) {
   if (!message.empty()) {
     parts = PyRef::steal(decode(message));
     if (!parts) {
+      if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) return PyErr_GetRaisedException();
       PyErr_Clear();
       parts = PyRef::steal(decode_first(message, kTexts));
     }

@@ -284,6 +284,20 @@ class Interrupts(support.TestCase):
             i.interrupt()
             self.assertIsInstance(future.exception(support.LIMIT), KeyboardInterrupt)
 
+    def test_an_interrupt_at_any_moment_gives_an_interrupt_or_what_was_raised(self):
+        def raise_after(n):
+            for _ in range(n):
+                pass
+            raise LookupError(n)
+
+        i = self.interpreter()
+        for n in range(300):
+            future = i.submit(raise_after, 20 * n)
+            for _ in range(n % 7):
+                i.interrupt()
+            self.assertIn(type(future.exception(support.LIMIT)), (KeyboardInterrupt, LookupError))
+            self.assertEqual(i.call(abs, -n), n)
+
     def test_an_idle_interpreter_is_not_interrupted_later(self):
         i = self.interpreter()
         for _ in range(50):
