@@ -220,37 +220,37 @@ bool Encoder::write_shared(PyObject *object) {
   return true;
 }
 
-bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened) {
+void Encoder::push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
   Frame frame;
-  opened = true;
-  if (type == &PyList_Type) {
-    frame.tag = Tag::kList;
-    frame.size = PyList_GET_SIZE(object);
-  } else if (type == &PyDict_Type) {
-    frame.tag = Tag::kDict;
-    frame.size = PyDict_GET_SIZE(object);
-  } else if (type == &PyTuple_Type) {
-    frame.tag = Tag::kTuple;
-    frame.size = PyTuple_GET_SIZE(object);
-  } else if (type == &PySet_Type) {
-    return open_elements(Tag::kSet, object);
-  } else if (type == &PyFrozenSet_Type) {
-    return open_elements(Tag::kFrozenSet, object);
-  } else if (type == &PyByteArray_Type) {
-    const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
-    write_data(Tag::kByteArray, size, PyByteArray_AS_STRING(object), size, kNumbered);
-    number(object);
-    return true;
-  } else {
-    opened = false;
-    return true;
-  }
-  // Only its one holder leads to a tuple with one reference: it needs no number.
-  frame.numbered = frame.tag != Tag::kTuple || Py_REFCNT(object) > 1;
+  frame.tag = tag;
   frame.object = PyRef::borrow(object);
-  put(frame.tag, static_cast<std::uint64_t>(frame.size), frame.numbered ? kNumbered : 0);
-  if (frame.tag != Tag::kTuple) number(object);
+  frame.items = std::move(items);
+  frame.size = size;
   frames_.push_back(std::move(frame));
+}
+
+bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened) {
+  opened = true;
+  if (type == &PyList_Type) return open_items(Tag::kList, object, PyList_GET_SIZE(object));
+  if (type == &PyDict_Type) return open_items(Tag::kDict, object, PyDict_GET_SIZE(object));
+  if (type == &PyTuple_Type) return open_items(Tag::kTuple, object, PyTuple_GET_SIZE(object));
+  if (type == &PySet_Type) return open_elements(Tag::kSet, object);
+  if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
+  opened = type == &PyByteArray_Type;
+  if (!opened) return true;
+  const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
+  write_data(Tag::kByteArray, size, PyByteArray_AS_STRING(object), size, kNumbered);
+  number(object);
+  return true;
+}
+
+bool Encoder::open_items(Tag tag, PyObject *object, Py_ssize_t size) {
+  // Only its one holder leads to a tuple with one reference: it needs no number.
+  const bool numbered = tag != Tag::kTuple || Py_REFCNT(object) > 1;
+  put(tag, static_cast<std::uint64_t>(size), numbered ? kNumbered : 0);
+  if (tag != Tag::kTuple) number(object);
+  push(tag, object, {}, size);
+  frames_.back().numbered = numbered;
   return true;
 }
 
@@ -264,12 +264,7 @@ bool Encoder::open_elements(Tag tag, PyObject *object) {
   }
   put(tag, static_cast<std::uint64_t>(size), kNumbered);
   number(object);
-  Frame frame;
-  frame.tag = tag;
-  frame.object = PyRef::borrow(object);
-  frame.items = std::move(elements);
-  frame.size = size;
-  frames_.push_back(std::move(frame));
+  push(tag, object, std::move(elements), size);
   return true;
 }
 
@@ -282,12 +277,7 @@ bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size)
   } else {
     open_counts_.insert(object, 1);
   }
-  Frame frame;
-  frame.tag = tag;
-  frame.object = PyRef::borrow(object);
-  frame.items = std::move(items);
-  frame.size = size;
-  frames_.push_back(std::move(frame));
+  push(tag, object, std::move(items), size);
   return true;
 }
 

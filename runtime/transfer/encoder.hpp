@@ -56,6 +56,8 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
+  [[nodiscard]] bool open_items(Tag tag, PyObject *object, Py_ssize_t size);
+  void push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool made_meanwhile(PyObject *object);
   [[nodiscard]] bool open_elements(Tag tag, PyObject *object);
 

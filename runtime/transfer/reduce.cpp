@@ -118,12 +118,8 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   if (!names) return false;
   put(tag, 0, kNumbered);
   number(object);
-  Frame frame;
-  frame.tag = tag;
-  frame.object = PyRef::borrow(object);
-  frame.size = PyTuple_GET_SIZE(names.get());
-  frame.items = std::move(names);
-  frames_.push_back(std::move(frame));
+  const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
+  push(tag, object, std::move(names), size);
   return true;
 }
 
@@ -176,10 +172,10 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
   };
   PyRef ordered = PyRef::steal(PyTuple_New(6));
   if (!ordered) return false;
-  Frame frame;
+  std::uint8_t build_parts = 0;
   Py_ssize_t used = 0;
   const auto add = [&](PyRef value, std::uint8_t bit) {
-    frame.parts |= bit;
+    build_parts |= bit;
     PyTuple_SET_ITEM(ordered.get(), used++, value.release());
   };
   add(PyRef::borrow(part(0)), 0);
@@ -205,8 +201,6 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
   }
   if (part(5) != nullptr) add(PyRef::borrow(part(5)), kStateSetter);
   if (part(2) != nullptr) add(PyRef::borrow(part(2)), kState);
-  frame.size = used;
-  const std::uint8_t build_parts = frame.parts;
   put(Tag::kReduce);
   if (!open_late(Tag::kReduce, object, std::move(ordered), used)) return false;
   frames_.back().parts = build_parts;
