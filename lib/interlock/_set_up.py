@@ -84,6 +84,16 @@ def execute(source):
     exec(_compile(source), sys.modules[_MAIN].__dict__)
 
 
+def tear_down():
+    """Last call in an interpreter that ends.
+
+    Filters with regular expressions go: CPython (seen in 3.15) leaks a part of them, and with it keeps the
+    whole heap of the interpreter.
+    """
+    plain = [each for each in warnings.filters if each[1] is None and each[3] is None]
+    _set_filters([each[:5] for each in plain])
+
+
 def set_variable(name, value):
     """Sets a variable of `__main__` of the calling interpreter."""
     setattr(sys.modules[_MAIN], name, value)

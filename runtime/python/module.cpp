@@ -62,6 +62,12 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
                              state->task, state->completions, state->map_job, state->global_lock}) {
     Py_VISIT(type);
   }
+  for (PyObject *object : {state->transfer.transfer_error, state->channel_closed, state->channel_full,
+                           state->channel_empty, state->interpreter_ended}) {
+    Py_VISIT(object);
+  }
+  Py_VISIT(state->transfer.dispatch_table);
+  Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
   return 0;
@@ -91,6 +97,9 @@ int clear(PyObject *module) {
   return 0;
 }
 
+/// The end of the module; CPython calls `clear` only for a module in a cycle of garbage.
+void free_state(void *module) { (void)clear(static_cast<PyObject *>(module)); }
+
 PyModuleDef_Slot slots[] = {
     {Py_mod_exec, reinterpret_cast<void *>(execute)},
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
@@ -104,7 +113,7 @@ PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                           slots,
                           traverse,
                           clear,
-                          nullptr};
+                          free_state};
 
 }  // namespace
 
