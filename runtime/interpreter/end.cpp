@@ -14,7 +14,10 @@ void call_if_imported(const char *module_name, const char *function_name) {
   PyObject *const module = PyDict_GetItemString(modules, module_name);
   if (module == nullptr) return;
   const PyRef result = PyRef::steal(PyObject_CallMethod(module, function_name, nullptr));
-  if (!result) PyErr_WriteUnraisable(module);
+  if (result) return;
+  // An interrupt was asked for by whoever waits for the end: no news to anybody.
+  if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) return PyErr_Clear();
+  PyErr_WriteUnraisable(module);
 }
 
 void flush_stream(const char *name) {

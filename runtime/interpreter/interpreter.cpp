@@ -216,8 +216,9 @@ bool Interpreter::take_interrupt() noexcept {
   return work != 0 && interrupted_work_.compare_exchange_strong(expected, 0);
 }
 
-void Interpreter::interrupt() {
+void Interpreter::interrupt(bool ending) {
   MutexGuard guard(mutex_);
+  if (state_ == State::kEnding && !ending) return;
   const std::uint64_t work = work_;
   if (python_ == nullptr || work == 0) return;
   interrupted_work_ = work;

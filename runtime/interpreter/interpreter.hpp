@@ -63,8 +63,9 @@ class Interpreter final : public Shared {
 
   /// Raises KeyboardInterrupt in what the home thread is running; nothing if it is idle. Python code
   /// sees it at its next bytecode, waits of this runtime at once, other blocking calls when they return.
+  /// With `ending` also in what it runs to end the interpreter.
   /// Thread: any, attached or not.  Blocks: never.
-  void interrupt();
+  void interrupt(bool ending = false);
 
   /// Gives up waiting: the home thread may run on, but nothing more is expected of it. What the
   /// service holds is failed. Thread: any; not attached.

@@ -65,7 +65,7 @@ Status InterpreterRegistry::close_all(Deadline drain, Deadline give_up, unsigned
 
 unsigned InterpreterRegistry::interrupt_and_abandon(std::vector<Ref<Interpreter>> &left,
                                                     Deadline give_up) {
-  for (const auto &interpreter : left) interpreter->interrupt();
+  for (const auto &interpreter : left) interpreter->interrupt(true);
   Status status;
   do {
     status = wait_for(left, give_up);

@@ -130,7 +130,7 @@ PyObject *close(PyObject *self, PyObject *args, PyObject *kwargs) {
   worker_of(self).stop();
   Status status = run_detached([&] { return interpreter.wait_ended(drained); });
   if (status.code() == Code::kETIMEDOUT) {
-    interpreter.interrupt();
+    interpreter.interrupt(true);
     const Deadline last = Deadline::after_ns(kInterruptGraceNs);
     status = run_detached([&] { return interpreter.wait_ended(last); });
   }
