@@ -99,12 +99,10 @@ class Interpreter:
         return self._handle.stats()
 
     def _close_at_exit(self, interrupted):
-        if not self._owner:
-            return
-        if interrupted:
+        if interrupted and self._owner:
             self._handle.close(0)
         self._collector.close()
-        self._collector.join()
+        self._collector.join(_exit.GRACE if interrupted else None)
 
     def __enter__(self):
         return self
