@@ -3,7 +3,6 @@
 //
 //     c++ -std=c++20 embed.cpp -o embed $(pkg-config --cflags --libs interlock) -pthread && ./embed
 #include <interlock.hpp>
-
 #include <iostream>
 #include <thread>
 #include <vector>
@@ -15,7 +14,8 @@ for line in lines:
     counts.send(len(line.split()))
 )";
 
-const std::vector<std::string> kLines = {"one", "one two", "one two three", "Überraschung für alle"};
+const std::vector<std::string> kLines = {"one", "one two", "one two three",
+                                         "Überraschung für alle"};
 
 }  // namespace
 

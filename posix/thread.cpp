@@ -124,10 +124,10 @@ void relax_processor() noexcept {
 }  // namespace interlock
 
 /// CPython 3.13 ends a thread that wants an interpreter lock after finalisation has begun with
-/// pthread_exit(), which unwinds the C++ frames below: their destructors would release objects without
-/// that lock. The runtime's own threads stop for good instead, as every thread does since 3.14
-/// (python/cpython#87135). Seen by CPython because the program, or libinterlock, comes before the C
-/// library in the order of symbol lookup.
+/// pthread_exit(), which unwinds the C++ frames below: their destructors would release objects
+/// without that lock. The runtime's own threads stop for good instead, as every thread does
+/// since 3.14 (python/cpython#87135). Seen by CPython because the program, or libinterlock, comes
+/// before the C library in the order of symbol lookup.
 extern "C" __attribute__((visibility("default"), noreturn)) void pthread_exit(void *value) {
   if (interlock::is_own_thread) {
     const std::atomic<std::uint32_t> never{0};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// platform/wait in plain POSIX: a table of buckets chosen by address, each a pthread mutex and a list
-// of the threads that wait there. A thread waits on a semaphore of its own rather than on a condition
-// variable, because sem_timedwait() returns when a signal handler has run and Ctrl-C needs that.
+// platform/wait in plain POSIX: a table of buckets chosen by address, each a pthread mutex and a
+// list of the threads that wait there. A thread waits on a semaphore of its own rather than on a
+// condition variable, because sem_timedwait() returns when a signal handler has run and Ctrl-C
+// needs that.
 #include "platform/wait.hpp"
 
 #include <errno.h>

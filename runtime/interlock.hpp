@@ -44,7 +44,8 @@ class Timeout {
  public:
   Timeout() noexcept = default;
   template <typename Rep, typename Period>
-  Timeout(std::chrono::duration<Rep, Period> length) noexcept  // NOLINT: durations convert on purpose
+  Timeout(
+      std::chrono::duration<Rep, Period> length) noexcept  // NOLINT: durations convert on purpose
       : seconds_(std::chrono::duration<double>(length).count()) {
     if (seconds_ < 0) seconds_ = 0;
   }
@@ -70,7 +71,9 @@ class Value {
  public:
   explicit Value(interlock_value_t *owned) noexcept : value_(owned) {}
 
-  [[nodiscard]] interlock_type_t type() const noexcept { return interlock_value_type(value_.get()); }
+  [[nodiscard]] interlock_type_t type() const noexcept {
+    return interlock_value_type(value_.get());
+  }
   [[nodiscard]] bool as_bool() const {
     int result = 0;
     detail::check(interlock_value_as_bool(value_.get(), &result));
@@ -128,7 +131,8 @@ class Channel {
   }
   /// UTF-8; arrives as str.
   void send(std::string_view text, Timeout timeout = {}) {
-    detail::check(interlock_channel_send_string(get(), text.data(), text.size(), timeout.seconds()));
+    detail::check(
+        interlock_channel_send_string(get(), text.data(), text.size(), timeout.seconds()));
   }
   void send(const char *text, Timeout timeout = {}) { send(std::string_view(text), timeout); }
   void send_bytes(std::string_view data, Timeout timeout = {}) {
@@ -157,7 +161,8 @@ class Channel {
   std::unique_ptr<interlock_channel_t, detail::Release<interlock_channel_release>> channel_;
 };
 
-/// An interpreter with its own lock, on its own thread; its destructor lets it finish, then ends it.
+/// An interpreter with its own lock, on its own thread; its destructor lets it finish, then ends
+/// it.
 class Interpreter {
  public:
   explicit Interpreter(const char *name = nullptr) {

@@ -5,10 +5,11 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define CHECK(condition)                                                                     \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]] {                                                         \
-      std::fprintf(stderr, "interlock: %s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                          \
-    }                                                                                        \
+#define CHECK(condition)                                                               \
+  do {                                                                                 \
+    if (!(condition)) [[unlikely]] {                                                   \
+      std::fprintf(stderr, "interlock: %s:%d: check failed: %s\n", __FILE__, __LINE__, \
+                   #condition);                                                        \
+      std::abort();                                                                    \
+    }                                                                                  \
   } while (0)

@@ -17,21 +17,24 @@
 #include <utility>
 
 // 3.13-3.15: runs a function in another interpreter at its next check between bytecodes. The public
-// Py_AddPendingCall() reaches the main interpreter only. Exported since 3.12 (pycore_ceval.h), result
-// 0 for success; declared weak, so that a CPython without it leaves interrupts to the runtime's waits.
+// Py_AddPendingCall() reaches the main interpreter only. Exported since 3.12 (pycore_ceval.h),
+// result 0 for success; declared weak, so that a CPython without it leaves interrupts to the
+// runtime's waits.
 extern "C" __attribute__((weak)) int _PyEval_AddPendingCall(PyInterpreterState *interpreter,
-                                                           int (*function)(void *), void *argument,
-                                                           int flags);
+                                                            int (*function)(void *), void *argument,
+                                                            int flags);
 
 // 3.13-3.15: the runtime's data, which begins with a table of offsets made for debuggers
-// (_Py_DebugOffsets in pycore_debug_offsets.h): a cookie, the version, a flag, then sizes and offsets.
+// (_Py_DebugOffsets in pycore_debug_offsets.h): a cookie, the version, a flag, then sizes and
+// offsets.
 extern "C" __attribute__((weak)) unsigned char _PyRuntime[];
 
 namespace interlock {
 
-/// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in the
-/// child of a fork, where it then aborts because their threads are gone, and at the end of the process, where it aborts if an interpreter has threads left.
-/// Without this list (false from known()) a fork with live interpreters ends in that abort.
+/// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in
+/// the child of a fork, where it then aborts because their threads are gone, and at the end of the
+/// process, where it aborts if an interpreter has threads left. Without this list (false from
+/// known()) a fork with live interpreters ends in that abort.
 class InterpreterList {
  public:
   [[nodiscard]] static bool known() noexcept {
@@ -76,8 +79,8 @@ class InterpreterList {
 
 /// Lets `interpreter` call `function(argument)` soon, on any of its threads, attached. False if it
 /// cannot be arranged. Thread: any; the caller keeps `interpreter` from ending. Blocks: never.
-[[nodiscard]] inline bool add_pending_call(PyInterpreterState *interpreter,
-                                           int (*function)(void *), void *argument) {
+[[nodiscard]] inline bool add_pending_call(PyInterpreterState *interpreter, int (*function)(void *),
+                                           void *argument) {
   if (_PyEval_AddPendingCall == nullptr) return false;
   return _PyEval_AddPendingCall(interpreter, function, argument, 0) == 0;
 }
@@ -88,7 +91,9 @@ class PyRef {
   PyRef() noexcept = default;
   /// Takes over `owned` (may be null).
   [[nodiscard]] static PyRef steal(PyObject *owned) noexcept { return PyRef(owned); }
-  [[nodiscard]] static PyRef borrow(PyObject *borrowed) noexcept { return PyRef(Py_XNewRef(borrowed)); }
+  [[nodiscard]] static PyRef borrow(PyObject *borrowed) noexcept {
+    return PyRef(Py_XNewRef(borrowed));
+  }
   PyRef(PyRef &&other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
   PyRef &operator=(PyRef &&other) noexcept {
     PyRef dropped(std::exchange(object_, std::exchange(other.object_, nullptr)));

@@ -30,8 +30,9 @@ class RefCounted {
     if (fetch_sub_acq_rel(count_, 1) == 1 && !is_from_parent()) delete this;
   }
 
-  /// In the child of a fork, whether the object was made by the parent: its locks may be held, and its
-  /// lists lead to stacks, of threads that do not exist here. It must not be used; it is leaked.
+  /// In the child of a fork, whether the object was made by the parent: its locks may be held, and
+  /// its lists lead to stacks, of threads that do not exist here. It must not be used; it is
+  /// leaked.
   [[nodiscard]] bool is_from_parent() const noexcept {
     // Relaxed: changes only where no other thread looks.
     return generation_ != load_relaxed(process_generation);

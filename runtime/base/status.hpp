@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How functions of the runtime fail: a Status, or a Result<T> that holds a value or a Status. No C++
-// exception leaves a function of the runtime; one file (python/error.cpp) turns a Status into a
+// How functions of the runtime fail: a Status, or a Result<T> that holds a value or a Status. No
+// C++ exception leaves a function of the runtime; one file (python/error.cpp) turns a Status into a
 // Python exception.
 #pragma once
 
@@ -44,15 +44,13 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : held_(std::move(value)) {}        // NOLINT: values convert on purpose
+  Result(T value) : held_(std::move(value)) {}         // NOLINT: values convert on purpose
   Result(Status status) : held_(std::move(status)) {}  // NOLINT
   Result(Code code) : held_(Status(code)) {}           // NOLINT
 
   [[nodiscard]] bool ok() const noexcept { return held_.index() == 0; }
   [[nodiscard]] T &value() noexcept { return *std::get_if<0>(&held_); }
-  [[nodiscard]] Status status() const {
-    return ok() ? Status() : *std::get_if<1>(&held_);
-  }
+  [[nodiscard]] Status status() const { return ok() ? Status() : *std::get_if<1>(&held_); }
 
  private:
   std::variant<T, Status> held_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A message goes straight from hand to hand where somebody waits for it: a sender fills the longest
-// waiting receiver's message, a receiver that makes room takes over the longest waiting sender's. So
-// a chosen waiter has what it waited for, and no wake-up can be lost or stolen.
+// waiting receiver's message, a receiver that makes room takes over the longest waiting sender's.
+// So a chosen waiter has what it waited for, and no wake-up can be lost or stolen.
 #include "channel/channel.hpp"
 
 namespace interlock {

@@ -25,8 +25,9 @@ class Channel final : public Shared {
   /// Moves `message` in; on any error it is left with the caller.
   /// Thread: any.  Locks: none.  Blocks: never.  Errors: kEFULL, kECLOSED.
   [[nodiscard]] Status try_send(Message &message);
-  /// As try_send, waiting for room.  Locks: none held, no interpreter lock.  Blocks: until `deadline`.
-  /// Errors: kETIMEDOUT, kECLOSED, kEINTERRUPTED (a signal or Parker::interrupt; nothing was sent).
+  /// As try_send, waiting for room.  Locks: none held, no interpreter lock.  Blocks: until
+  /// `deadline`. Errors: kETIMEDOUT, kECLOSED, kEINTERRUPTED (a signal or Parker::interrupt;
+  /// nothing was sent).
   [[nodiscard]] Status send_until(Message &message, Deadline deadline);
 
   /// Thread: any.  Blocks: never.  Errors: kEEMPTY, kECLOSED (closed and drained).
@@ -67,8 +68,8 @@ class Channel final : public Shared {
   [[nodiscard]] Status try_send_locked(Message &message);
   [[nodiscard]] Status try_recv_locked(Message &message);
   template <typename Attempt>
-  [[nodiscard]] Status wait(WaiterList &list, Message &message, Deadline deadline,
-                            Code would_block, Attempt attempt);
+  [[nodiscard]] Status wait(WaiterList &list, Message &message, Deadline deadline, Code would_block,
+                            Attempt attempt);
 
   const std::size_t capacity_;
   mutable Mutex mutex_{LockRank::kChannel};

@@ -25,7 +25,8 @@ bool is_utf8(std::string_view text) {
     const auto lead = static_cast<unsigned char>(text[i++]);
     if (lead < 0x80) continue;
     const int more = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() - i < static_cast<std::size_t>(more)) return false;
+    if (lead < 0xc2 || lead > 0xf4 || text.size() - i < static_cast<std::size_t>(more))
+      return false;
     const auto second = static_cast<unsigned char>(text[i]);
     if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
         (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
@@ -100,7 +101,8 @@ int interlock_channel_send_value(interlock_channel_t *channel, interlock_value_t
   return report(target.send_until(value->message, deadline_of(timeout)));
 }
 
-int interlock_channel_recv(interlock_channel_t *channel, interlock_value_t **value, double timeout) {
+int interlock_channel_recv(interlock_channel_t *channel, interlock_value_t **value,
+                           double timeout) {
   if (channel == nullptr || value == nullptr)
     return report(Status(Code::kEINVAL, "channel or value is null"));
   *value = nullptr;

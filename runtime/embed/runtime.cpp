@@ -71,13 +71,14 @@ extern "C" {
 int interlock_runtime_start(int argc, char *const *argv) {
   Phase expected = Phase::kNew;
   if (Py_IsInitialized() || !phase.compare_exchange_strong(expected, Phase::kStarting))
-    return report(Status(Code::kESTATE, "Python or the runtime was started before in this process"));
+    return report(
+        Status(Code::kESTATE, "Python or the runtime was started before in this process"));
   if (!register_builtin_modules()) return report(Code::kENOMEM);
   const PyStatus status = initialize(argc, argv);
   if (PyStatus_Exception(status)) {
     phase = Phase::kNew;
-    return report(Status(Code::kEPYTHON, status.err_msg != nullptr ? status.err_msg
-                                                                   : "Python cannot start"));
+    return report(
+        Status(Code::kEPYTHON, status.err_msg != nullptr ? status.err_msg : "Python cannot start"));
   }
   started_here = true;
   const bool imported = static_cast<bool>(PyRef::steal(PyImport_ImportModule("interlock._exit")));
@@ -92,8 +93,8 @@ int interlock_runtime_end(double timeout) {
   if (!started_here || !phase.compare_exchange_strong(expected, Phase::kEnding))
     return report(Status(Code::kESTATE, "only the thread that started the runtime ends it, once"));
   PyEval_RestoreThread(main_state);
-  const PyRef done = call_package("interlock._exit", "close_all",
-                                  Py_BuildValue("(N)", timeout_object(timeout)));
+  const PyRef done =
+      call_package("interlock._exit", "close_all", Py_BuildValue("(N)", timeout_object(timeout)));
   int code = done ? INTERLOCK_OK : report_python();
   if (Py_FinalizeEx() != 0 && code == INTERLOCK_OK)
     code = report(Status(Code::kEPYTHON, "Python could not write all that was printed"));
@@ -149,8 +150,8 @@ int interlock_interpreter_close(interlock_interpreter_t *interpreter, double tim
   if (phase != Phase::kRunning) return report_phase();
   const EnterMainInterpreter enter;
   const PyRef object = PyRef::steal(owned->object);
-  const PyRef ended = PyRef::steal(PyObject_CallMethod(object.get(), "_close", "N",
-                                                       timeout_object(timeout)));
+  const PyRef ended =
+      PyRef::steal(PyObject_CallMethod(object.get(), "_close", "N", timeout_object(timeout)));
   if (!ended) return report_python();
   return Py_IsTrue(ended.get()) ? INTERLOCK_OK
                                 : report(Status(Code::kETIMEDOUT, "the interpreter was abandoned"));

@@ -38,7 +38,8 @@ bool is_only_thread(PyThreadState *state) {
 void run_exit_functions() {
   call_if_imported("threading", "_shutdown");
   if (PyObject *const threading = PyDict_GetItemString(PyImport_GetModuleDict(), "threading")) {
-    // Py_EndInterpreter() calls it again, under the global lock: any callable without effect will do.
+    // Py_EndInterpreter() calls it again, under the global lock: any callable without effect will
+    // do.
     if (PyObject_SetAttrString(threading, "_shutdown", reinterpret_cast<PyObject *>(&PyDict_Type)))
       PyErr_Clear();
   }
@@ -71,9 +72,8 @@ void stay_frozen(PyThreadState *state) {
 }
 
 void freeze_from_outside(PyInterpreterState *interpreter) {
-  auto thread = Thread::start("il-freeze", 0, [interpreter] {
-    stay_frozen(PyThreadState_New(interpreter));
-  });
+  auto thread =
+      Thread::start("il-freeze", 0, [interpreter] { stay_frozen(PyThreadState_New(interpreter)); });
   if (thread.ok()) thread.value().detach();
 }
 

@@ -30,8 +30,8 @@ void flush_standard_streams();
 /// stops daemon threads when it finalises. Thread: home, unattached. Never returns.
 [[noreturn]] void stay_frozen(PyThreadState *state);
 
-/// The same for an abandoned interpreter, from a thread of its own, so that nothing in it runs while
-/// the process finalises. Thread: any.
+/// The same for an abandoned interpreter, from a thread of its own, so that nothing in it runs
+/// while the process finalises. Thread: any.
 void freeze_from_outside(PyInterpreterState *interpreter);
 
 }  // namespace interlock

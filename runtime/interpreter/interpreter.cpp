@@ -39,8 +39,8 @@ Result<Ref<Interpreter>> Interpreter::create(std::string name, Ref<HomeService> 
   Status failed;
   {
     MutexGuard guard(interpreter->mutex_);
-    auto thread = Thread::start(interpreter->name_, 0,
-                                [interpreter] { interpreter->run_home_thread(); });
+    auto thread =
+        Thread::start(interpreter->name_, 0, [interpreter] { interpreter->run_home_thread(); });
     if (thread.ok()) {
       interpreter->thread_ = std::move(thread.value());
       return interpreter;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An isolated CPython interpreter with its own lock, and its home thread: the OS thread that creates
-// it, runs what its HomeService gives it, and ends it. Handles, the registry and the home thread each
-// hold a reference.
-// Lock: mutex_ (kRegistry) guards state_, waiters_ and thread_.
+// An isolated CPython interpreter with its own lock, and its home thread: the OS thread that
+// creates it, runs what its HomeService gives it, and ends it. Handles, the registry and the home
+// thread each hold a reference. Lock: mutex_ (kRegistry) guards state_, waiters_ and thread_.
 #pragma once
 
 #include <atomic>
@@ -29,7 +28,8 @@ class HomeService : public RefCounted {
   [[nodiscard]] virtual bool set_up(Interpreter &interpreter) = 0;
   /// Runs until told to stop. Thread: home, attached; leaves the interpreter while it waits.
   virtual void serve(Interpreter &interpreter) = 0;
-  /// Tells serve() to return once nothing is left to do. Thread: any, attached or not. Never blocks.
+  /// Tells serve() to return once nothing is left to do. Thread: any, attached or not. Never
+  /// blocks.
   virtual void stop() = 0;
   /// The interpreter could not be created, or has ended or been given up: nothing runs any more.
   /// Thread: any; not attached.
@@ -38,7 +38,8 @@ class HomeService : public RefCounted {
 
 class Interpreter final : public Shared {
  public:
-  // kStarting -> kServing | kEnded;  kServing -> kEnding | kAbandoned;  kEnding -> kEnded | kAbandoned
+  // kStarting -> kServing | kEnded;  kServing -> kEnding | kAbandoned;  kEnding -> kEnded |
+  // kAbandoned
   enum class State : std::uint8_t { kStarting, kServing, kEnding, kEnded, kAbandoned };
 
   /// Starts the home thread and returns at once. `name` is shown by the system (15 bytes of it).
@@ -56,23 +57,24 @@ class Interpreter final : public Shared {
   [[nodiscard]] HomeService &service() noexcept { return *service_; }
 
   /// Waits until the interpreter serves or has ended.
-  /// Thread: any.  Locks: none, no interpreter lock.  Errors: kETIMEDOUT, kEINTERRUPTED; what failed.
+  /// Thread: any.  Locks: none, no interpreter lock.  Errors: kETIMEDOUT, kEINTERRUPTED; what
+  /// failed.
   [[nodiscard]] Status wait_serving(Deadline deadline);
   /// Waits until the interpreter has ended and its home thread is joined, or it was abandoned.
   [[nodiscard]] Status wait_ended(Deadline deadline);
 
-  /// Raises KeyboardInterrupt in what the home thread is running; nothing if it is idle. Python code
-  /// sees it at its next bytecode, waits of this runtime at once, other blocking calls when they return.
-  /// With `ending` also in what it runs to end the interpreter.
-  /// Thread: any, attached or not.  Blocks: never.
+  /// Raises KeyboardInterrupt in what the home thread is running; nothing if it is idle. Python
+  /// code sees it at its next bytecode, waits of this runtime at once, other blocking calls when
+  /// they return. With `ending` also in what it runs to end the interpreter. Thread: any, attached
+  /// or not.  Blocks: never.
   void interrupt(bool ending = false);
 
   /// Gives up waiting: the home thread may run on, but nothing more is expected of it. What the
   /// service holds is failed. Thread: any; not attached.
   void abandon();
 
-  /// Of an interpreter that was abandoned or could not be deleted: nothing in it runs from soon after
-  /// now, and CPython forgets it. For the end of the process. Thread: main.
+  /// Of an interpreter that was abandoned or could not be deleted: nothing in it runs from soon
+  /// after now, and CPython forgets it. For the end of the process. Thread: main.
   void freeze();
 
   /// Marks the beginning and the end of interruptible work. Thread: home, attached.
@@ -103,15 +105,15 @@ class Interpreter final : public Shared {
 
   mutable Mutex mutex_{LockRank::kRegistry};
   State state_ = State::kStarting;
-  Status failure_;                  // why the interpreter never served
+  Status failure_;  // why the interpreter never served
   std::vector<Parker *> waiters_;
   Thread thread_;
   PyInterpreterState *python_ = nullptr;  // null before creation and from the beginning of the end
   PyInterpreterState *undeleted_ = nullptr;  // ended, but with threads left in it
   Parker *home_parker_ = nullptr;
 
-  PyThreadState *home_state_ = nullptr;   // home thread only
-  unsigned long home_ident_ = 0;          // Python's ident of the home thread
+  PyThreadState *home_state_ = nullptr;  // home thread only
+  unsigned long home_ident_ = 0;         // Python's ident of the home thread
   // 0: no work; else the number of the work that runs. Home thread writes.
   std::atomic<std::uint64_t> work_{0};
   std::uint64_t work_count_ = 0;

@@ -28,7 +28,8 @@ InterpreterRegistry &InterpreterRegistry::instance() noexcept {
 
 Status InterpreterRegistry::add(Ref<Interpreter> interpreter) {
   MutexGuard guard(mutex_);
-  if (closing_) return Status(Code::kESTATE, "cannot create an interpreter: the process is exiting");
+  if (closing_)
+    return Status(Code::kESTATE, "cannot create an interpreter: the process is exiting");
   interpreters_.push_back(std::move(interpreter));
   return {};
 }

@@ -21,8 +21,8 @@ class InterpreterRegistry {
 
   /// Ends every interpreter: lets each finish what it has, until `drain`; then interrupts, until
   /// `give_up`; then abandons. New interpreters are refused from now on.
-  /// Thread: main, not attached.  Errors: kEINTERRUPTED during the drain (call again with less time).
-  /// `abandoned` counts those given up.
+  /// Thread: main, not attached.  Errors: kEINTERRUPTED during the drain (call again with less
+  /// time). `abandoned` counts those given up.
   [[nodiscard]] Status close_all(Deadline drain, Deadline give_up, unsigned &abandoned);
 
   /// Child of a fork: its only interpreter is the main one.

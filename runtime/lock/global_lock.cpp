@@ -22,7 +22,8 @@ bool GlobalLock::try_acquire() noexcept {
 
 Status GlobalLock::acquire_until(Deadline deadline) noexcept {
   if (try_acquire()) return {};
-  lock_rank_acquire(LockRank::kGlobal, this);  // checks the order; the holder is not counted by rank
+  lock_rank_acquire(LockRank::kGlobal,
+                    this);  // checks the order; the holder is not counted by rank
   lock_rank_release(LockRank::kGlobal, this);
   Waiter waiter{&Parker::current()};
   {

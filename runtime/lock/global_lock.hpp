@@ -17,8 +17,8 @@ class GlobalLock {
 
   /// Thread: any, attached or not.  Blocks: never.  True if the thread now holds it (once more).
   [[nodiscard]] bool try_acquire() noexcept;
-  /// Thread: any.  Locks: none held, no interpreter lock: an attached thread first tries, then leaves
-  /// its interpreter.  Blocks: until `deadline`.  Errors: kETIMEDOUT, kEINTERRUPTED.
+  /// Thread: any.  Locks: none held, no interpreter lock: an attached thread first tries, then
+  /// leaves its interpreter.  Blocks: until `deadline`.  Errors: kETIMEDOUT, kEINTERRUPTED.
   [[nodiscard]] Status acquire_until(Deadline deadline) noexcept;
   /// Thread: the holder.  False if the calling thread does not hold it; nothing has changed then.
   [[nodiscard]] bool release() noexcept;

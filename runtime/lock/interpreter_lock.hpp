@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The interpreter lock, the lower of the two tiers: CPython's own per-interpreter lock (PEP 684). It
-// protects the evaluation of Python code in one interpreter and nothing else. The runtime takes it
-// and gives it up through these guards alone.
+// The interpreter lock, the lower of the two tiers: CPython's own per-interpreter lock (PEP 684).
+// It protects the evaluation of Python code in one interpreter and nothing else. The runtime takes
+// it and gives it up through these guards alone.
 #pragma once
 
 #include "base/python_compat.hpp"
@@ -27,7 +27,8 @@ class LeaveInterpreter {
 
 /// Is in an interpreter for the life of the guard, through `state`: a thread state made for the
 /// calling thread and not in use.
-/// Thread: unattached.  Locks: none but the global one.  Blocks: until the interpreter's lock is free.
+/// Thread: unattached.  Locks: none but the global one.  Blocks: until the interpreter's lock is
+/// free.
 class EnterInterpreter {
  public:
   [[nodiscard]] explicit EnterInterpreter(PyThreadState *state) noexcept {
@@ -39,8 +40,8 @@ class EnterInterpreter {
   EnterInterpreter &operator=(const EnterInterpreter &) = delete;
 };
 
-/// Is in the main interpreter for the life of the guard, on a thread that Python may never have seen.
-/// Thread: any; the main interpreter must live.  Locks: none but the global one.
+/// Is in the main interpreter for the life of the guard, on a thread that Python may never have
+/// seen. Thread: any; the main interpreter must live.  Locks: none but the global one.
 class EnterMainInterpreter {
  public:
   [[nodiscard]] EnterMainInterpreter() noexcept {

@@ -68,7 +68,8 @@ void lock_rank_release(LockRank rank, const void *lock) noexcept {
     --held_count;
     return;
   }
-  std::fprintf(stderr, "interlock: lock order: releasing %s (%p), which this thread does not hold\n",
+  std::fprintf(stderr,
+               "interlock: lock order: releasing %s (%p), which this thread does not hold\n",
                lock_rank_name(rank), lock);
   std::abort();
 }

@@ -22,8 +22,8 @@ enum class LockRank : unsigned char {
 /// Records that the calling thread is about to acquire, or has released, a lock of `rank`.
 void lock_rank_acquire(LockRank rank, const void *lock) noexcept;
 void lock_rank_release(LockRank rank, const void *lock) noexcept;
-/// Aborts if the calling thread holds a lock that must not be held while waiting: any but the global
-/// lock, an interpreter lock least of all.
+/// Aborts if the calling thread holds a lock that must not be held while waiting: any but the
+/// global lock, an interpreter lock least of all.
 void lock_rank_check_waiting() noexcept;
 /// Aborts if the calling thread holds a lock that ranks above the interpreter lock.
 void lock_rank_check_entering() noexcept;

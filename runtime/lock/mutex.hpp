@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A mutex of one word: 0 free, 1 held, 2 held and perhaps waited for (Drepper, 'Futexes Are Tricky',
-// 2011, mutex 2). For leaf locks, held for a few instructions; never across Python code.
+// A mutex of one word: 0 free, 1 held, 2 held and perhaps waited for (Drepper, 'Futexes Are
+// Tricky', 2011, mutex 2). For leaf locks, held for a few instructions; never across Python code.
 #pragma once
 
 #include <atomic>

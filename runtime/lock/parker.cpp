@@ -8,8 +8,8 @@
 namespace interlock {
 namespace {
 
-// About what a sleep and its wake-up cost; a longer spin could not save more than it spends (Karlin et
-// al., 'Competitive randomized algorithms for nonuniform problems', 1990).
+// About what a sleep and its wake-up cost; a longer spin could not save more than it spends (Karlin
+// et al., 'Competitive randomized algorithms for nonuniform problems', 1990).
 constexpr std::int64_t kSpinNs = 50'000;
 constexpr int kSpinsBetweenLooks = 32;  // looks at the clock
 

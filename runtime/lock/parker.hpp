@@ -15,8 +15,8 @@ class Parker {
   /// The calling thread's.
   [[nodiscard]] static Parker &current() noexcept;
 
-  /// How park_until() waits. A signal that comes while a thread spins is not seen by the sleep after
-  /// it, so whoever handles signals spins first, looks for signals, then sleeps.
+  /// How park_until() waits. A signal that comes while a thread spins is not seen by the sleep
+  /// after it, so whoever handles signals spins first, looks for signals, then sleeps.
   enum class Ladder : std::uint8_t {
     kSpinThenSleep,
     kSpinThenReturn,  // kInterrupted where the sleep would begin

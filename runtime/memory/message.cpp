@@ -70,7 +70,9 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 
 Message Message::from_none() { return Message(one_word(Tag::kNone)); }
 
-Message Message::from_bool(bool value) { return Message(one_word(value ? Tag::kTrue : Tag::kFalse)); }
+Message Message::from_bool(bool value) {
+  return Message(one_word(value ? Tag::kTrue : Tag::kFalse));
+}
 
 Message Message::from_int64(std::int64_t value) {
   if (value >= kSmallestInt && value <= kLargestInt)
@@ -161,7 +163,8 @@ std::optional<std::string_view> Message::as_bytes() const noexcept {
 }
 
 std::size_t Message::size() const noexcept {
-  return sizeof *this + words_.capacity() * sizeof words_[0] + shared_.capacity() * sizeof shared_[0];
+  return sizeof *this + words_.capacity() * sizeof words_[0] +
+         shared_.capacity() * sizeof shared_[0];
 }
 
 }  // namespace interlock

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What travels between interpreters. A message owns everything it carries: nothing in it points into
-// an interpreter's heap, so it outlives its sender, and destroying it frees all. It knows nothing of
-// Python; transfer/ fills it from objects and rebuilds objects from it.
+// What travels between interpreters. A message owns everything it carries: nothing in it points
+// into an interpreter's heap, so it outlives its sender, and destroying it frees all. It knows
+// nothing of Python; transfer/ fills it from objects and rebuilds objects from it.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,8 @@
 
 namespace interlock {
 
-/// Move-only. Thread: owned by one thread at a time; a message that is only read may be read by many.
+/// Move-only. Thread: owned by one thread at a time; a message that is only read may be read by
+/// many.
 class Message {
  public:
   Message() noexcept = default;  // empty: carries nothing, not even None
@@ -51,8 +52,8 @@ class Message {
   friend class Decoder;  // transfer/decode.cpp
   explicit Message(std::vector<std::uint64_t> words) noexcept : words_(std::move(words)) {}
 
-  std::vector<std::uint64_t> words_;    // records, as memory/message_format.hpp lays them out
-  std::vector<Ref<Shared>> shared_;     // what records refer to by index
+  std::vector<std::uint64_t> words_;  // records, as memory/message_format.hpp lays them out
+  std::vector<Ref<Shared>> shared_;   // what records refer to by index
 };
 
 }  // namespace interlock

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// How a message lays out its objects: records in pre-order, each a header word (tag, flags, operand)
-// followed by the words that the tag says. Objects that may be met again are numbered in the order in
-// which both sides meet them; kAgain refers to that number. Never leaves the process, never stored.
+// How a message lays out its objects: records in pre-order, each a header word (tag, flags,
+// operand) followed by the words that the tag says. Objects that may be met again are numbered in
+// the order in which both sides meet them; kAgain refers to that number. Never leaves the process,
+// never stored.
 #pragma once
 
 #include <cstddef>
@@ -16,20 +17,20 @@ enum class Tag : std::uint8_t {
   kFalse,
   kEllipsis,
   kNotImplemented,
-  kInt,        // operand: the value
-  kBigInt,     // operand: bytes; then they, little-endian, two's complement
-  kFloat,      // then one word
-  kComplex,    // then two words: real, imaginary
-  kAscii,      // str. Operand: characters; then they, of 1 byte
+  kInt,      // operand: the value
+  kBigInt,   // operand: bytes; then they, little-endian, two's complement
+  kFloat,    // then one word
+  kComplex,  // then two words: real, imaginary
+  kAscii,    // str. Operand: characters; then they, of 1 byte
   kLatin1,
-  kUcs2,       // of 2 bytes
-  kUcs4,       // of 4 bytes
-  kBytes,      // operand: bytes; then they
+  kUcs2,   // of 2 bytes
+  kUcs4,   // of 4 bytes
+  kBytes,  // operand: bytes; then they
   kByteArray,
-  kAgain,      // operand: the number of an object met before
-  kShared,     // operand: index of a Shared of the message
+  kAgain,   // operand: the number of an object met before
+  kShared,  // operand: index of a Shared of the message
   // Operand: how many child records follow.
-  kTuple,      // numbered when it is full; then perhaps kUseTuple
+  kTuple,  // numbered when it is full; then perhaps kUseTuple
   kList,
   kSet,
   kFrozenSet,  // then kBuild or kUse
@@ -42,8 +43,8 @@ enum class Tag : std::uint8_t {
   kUseTuple,   // the same of the tuple that has just become full
 };
 
-/// What follows kBuild after kReduce: items to append, alternating keys and values to set, a function
-/// that sets the state, the state.
+/// What follows kBuild after kReduce: items to append, alternating keys and values to set, a
+/// function that sets the state, the state.
 enum BuildPart : std::uint8_t { kListItems = 1, kDictItems = 2, kStateSetter = 4, kState = 8 };
 
 constexpr std::uint64_t kTagMask = 0x3f;

@@ -6,7 +6,8 @@
 
 namespace interlock {
 
-/// Absolute path of the running executable, symbolic links resolved; empty if the system cannot tell.
+/// Absolute path of the running executable, symbolic links resolved; empty if the system cannot
+/// tell.
 [[nodiscard]] std::string executable_path();
 
 /// Absolute path of the shared object or executable that holds `address`; empty if unknown.

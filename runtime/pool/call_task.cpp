@@ -65,7 +65,8 @@ void CallTask::fail(const Status &why) {
 
 bool CallTask::cancel() {
   State expected = State::kQueued;
-  if (!state_.compare_exchange_strong(expected, State::kCancelled)) return expected == State::kCancelled;
+  if (!state_.compare_exchange_strong(expected, State::kCancelled))
+    return expected == State::kCancelled;
   {
     MutexGuard guard(mutex_);
     if (waiter_ != nullptr) waiter_->unpark();
@@ -108,7 +109,8 @@ namespace {
 
 PyRef call(PyObject *function, PyObject *arguments, PyObject *keywords) {
   if (!PyCFunction_Check(function))
-    return PyRef::steal(PyObject_Call(function, arguments, Py_IsNone(keywords) ? nullptr : keywords));
+    return PyRef::steal(
+        PyObject_Call(function, arguments, Py_IsNone(keywords) ? nullptr : keywords));
   // Builtin functions such as eval() look at the frame of their caller: they get one of __main__.
   const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._set_up"));
   const PyRef in_main =

@@ -72,8 +72,9 @@ class CallTask final : public Work {
   Parker *waiter_ = nullptr;
 };
 
-/// Calls what `call` carries and encodes the result, or the exception that was raised, into `outcome`;
-/// true for a result. `keywords`: a dict or None. Leaves no Python exception set. Thread: attached.
+/// Calls what `call` carries and encodes the result, or the exception that was raised, into
+/// `outcome`; true for a result. `keywords`: a dict or None. Leaves no Python exception set.
+/// Thread: attached.
 [[nodiscard]] bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords,
                             Message &outcome);
 

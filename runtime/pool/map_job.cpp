@@ -34,7 +34,7 @@ class MapJob::Share final : public Work {
   [[nodiscard]] bool run_item(PyRef &function, const Message &arguments, Message &outcome);
 
   const Ref<MapJob> job_;
-  Run run_;                // guarded by job_->mutex_
+  Run run_;  // guarded by job_->mutex_
   std::int64_t mean_ns_ = 0;
 };
 

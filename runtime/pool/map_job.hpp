@@ -37,8 +37,8 @@ class MapJob final : public RefCounted {
 
   /// Adds items, taking them from `arguments`. Thread: the owner.  Errors: as TaskQueue::push.
   [[nodiscard]] Status add(std::vector<Message> &arguments);
-  /// Waits until the first item has an outcome. Thread: the owner.  Locks: none, no interpreter lock.
-  /// Errors: kETIMEDOUT, kEINTERRUPTED, kEEMPTY (no item is left).
+  /// Waits until the first item has an outcome. Thread: the owner.  Locks: none, no interpreter
+  /// lock. Errors: kETIMEDOUT, kEINTERRUPTED, kEEMPTY (no item is left).
   [[nodiscard]] Status wait_first(Deadline deadline);
   /// Removes the first item if it has an outcome, else returns null. Thread: the owner.
   [[nodiscard]] std::unique_ptr<Item> try_pop_first();
@@ -79,8 +79,8 @@ class MapJob final : public RefCounted {
   std::vector<Run *> runs_;    // of the workers that help now
   unsigned shares_ = 0;        // Share objects queued or running
   Status failure_;
-  Parker *waiter_ = nullptr;   // the owner, waiting for the first item
-  bool eager_ = false;         // it wants to be woken for each item, not only at the end of a run
+  Parker *waiter_ = nullptr;  // the owner, waiting for the first item
+  bool eager_ = false;        // it wants to be woken for each item, not only at the end of a run
 };
 
 }  // namespace interlock

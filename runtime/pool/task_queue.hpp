@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Work waiting for a home thread. An interpreter has a queue of its own, or shares one with the other
-// workers of a pool.
-// Lock: mutex_ (kPool) guards everything.
+// Work waiting for a home thread. An interpreter has a queue of its own, or shares one with the
+// other workers of a pool. Lock: mutex_ (kPool) guards everything.
 #pragma once
 
 #include <atomic>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an interpreter's home thread does: runs its set-up call, then takes work from a queue until it
-// is told to stop or the queue is closed and empty.
-// Lock: mutex_ (kPool) guards current_.
+// What an interpreter's home thread does: runs its set-up call, then takes work from a queue until
+// it is told to stop or the queue is closed and empty. Lock: mutex_ (kPool) guards current_.
 #pragma once
 
 #include "interpreter/interpreter.hpp"
@@ -28,7 +27,9 @@ class Worker final : public HomeService {
 
   [[nodiscard]] TaskQueue &queue() noexcept { return *queue_; }
   [[nodiscard]] CallTask &set_up_task() noexcept { return *set_up_; }
-  [[nodiscard]] Stats stats() const noexcept { return {load_relaxed(tasks_), load_relaxed(busy_ns_)}; }
+  [[nodiscard]] Stats stats() const noexcept {
+    return {load_relaxed(tasks_), load_relaxed(busy_ns_)};
+  }
 
  private:
   void run(Interpreter &interpreter, Ref<Work> work);

@@ -11,8 +11,8 @@
 namespace interlock {
 
 /// Runs `operation()` outside the interpreter, again after each signal that raises nothing. When a
-/// signal handler raised, or Interpreter::interrupt() asked for it: kEPYTHON with the exception set.
-/// Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
+/// signal handler raised, or Interpreter::interrupt() asked for it: kEPYTHON with the exception
+/// set. Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
 template <typename Operation>
 [[nodiscard]] Status run_detached(Operation operation) {
   for (Parker::Ladder ladder = Parker::Ladder::kSpinThenReturn;; ladder = Parker::Ladder::kSleep) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// interlock.Channel. Operations first try inside the interpreter; only one that has to wait leaves it.
+// interlock.Channel. Operations first try inside the interpreter; only one that has to wait leaves
+// it.
 #include "channel/channel.hpp"
 
 #include "python/blocking.hpp"
@@ -64,8 +65,7 @@ PyObject *recv(PyObject *self, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"timeout", nullptr};
   PyObject *timeout = nullptr;
   Deadline deadline;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:recv", const_cast<char **>(names),
-                                   &timeout) ||
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:recv", const_cast<char **>(names), &timeout) ||
       !parse_timeout(timeout, deadline))
     return nullptr;
   Message message;
@@ -128,7 +128,8 @@ int is_true(PyObject *) { return 1; }
 
 PyObject *repr(PyObject *self) {
   const Channel &channel = channel_of(self);
-  if (channel.is_from_parent()) return PyUnicode_FromString("<interlock.Channel of the parent process>");
+  if (channel.is_from_parent())
+    return PyUnicode_FromString("<interlock.Channel of the parent process>");
   return PyUnicode_FromFormat("<interlock.Channel at %p: %zu of %zu%s>", &channel, channel.size(),
                               channel.capacity(), channel.closed() ? ", closed" : "");
 }
@@ -143,11 +144,13 @@ PyMethodDef methods[] = {
      "Take the oldest item, waiting up to timeout seconds for one.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
     {"try_send", try_send, METH_O,
-     "try_send($self, obj, /)\n--\n\nSend without waiting; raises ChannelFull if there is no room."},
+     "try_send($self, obj, /)\n--\n\nSend without waiting; raises ChannelFull if there is no "
+     "room."},
     {"try_recv", try_recv, METH_NOARGS,
      "try_recv($self, /)\n--\n\nTake without waiting; raises ChannelEmpty if there is no item."},
     {"close", close, METH_NOARGS,
-     "close($self, /)\n--\n\nRefuse further sends; receivers take what is left. Wakes all who wait."},
+     "close($self, /)\n--\n\nRefuse further sends; receivers take what is left. Wakes all who "
+     "wait."},
     {"__enter__", enter, METH_NOARGS, nullptr},
     {"__exit__", leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
@@ -158,10 +161,11 @@ PyGetSetDef properties[] = {
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char *>(
-                    "Channel(capacity=1)\n--\n\n"
-                    "A bounded queue between interpreters and threads: many senders, many receivers,\n"
-                    "first in first out. It can itself be sent. Iteration ends when it is closed.")},
+    {Py_tp_doc,
+     const_cast<char *>(
+         "Channel(capacity=1)\n--\n\n"
+         "A bounded queue between interpreters and threads: many senders, many receivers,\n"
+         "first in first out. It can itself be sent. Iteration ends when it is closed.")},
     {Py_tp_new, reinterpret_cast<void *>(create)},
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},

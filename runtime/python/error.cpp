@@ -5,7 +5,8 @@
 namespace interlock {
 namespace {
 
-/// An exception class of another module, borrowed for the call; PyExc_RuntimeError if it is not there.
+/// An exception class of another module, borrowed for the call; PyExc_RuntimeError if it is not
+/// there.
 void raise_imported(const char *module_name, const char *name, const char *message) {
   const PyRef module = PyRef::steal(PyImport_ImportModule(module_name));
   const PyRef type = module ? PyRef::steal(PyObject_GetAttrString(module.get(), name)) : PyRef();
@@ -64,9 +65,9 @@ PyObject *raise(const Status &status) {
 
 bool check_process(const RefCounted &object, const char *what) {
   if (!object.is_from_parent()) return true;
-  PyErr_Format(PyExc_RuntimeError,
-               "this %s was made before fork(): in the child, only what the child makes can be used",
-               what);
+  PyErr_Format(
+      PyExc_RuntimeError,
+      "this %s was made before fork(): in the child, only what the child makes can be used", what);
   return false;
 }
 

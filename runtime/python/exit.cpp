@@ -16,8 +16,9 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
   if (!parse_timeout(drain, drained)) return nullptr;
   unsigned abandoned = 0;
   const Status status = run_detached([&] {
-    const Deadline last = drained.is_never() ? drained
-                                             : Deadline{drained.ns + static_cast<std::int64_t>(give_up * 1e9)};
+    const Deadline last = drained.is_never()
+                              ? drained
+                              : Deadline{drained.ns + static_cast<std::int64_t>(give_up * 1e9)};
     return InterpreterRegistry::instance().close_all(drained, last, abandoned);
   });
   if (!status.ok()) return raise(status);

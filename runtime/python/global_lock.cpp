@@ -30,7 +30,8 @@ PyObject *acquire(PyObject *, PyObject *args, PyObject *kwargs) {
 
 PyObject *release(PyObject *, PyObject *) {
   if (!GlobalLock::instance().release()) {
-    PyErr_SetString(PyExc_RuntimeError, "cannot release the global lock: this thread does not hold it");
+    PyErr_SetString(PyExc_RuntimeError,
+                    "cannot release the global lock: this thread does not hold it");
     return nullptr;
   }
   Py_RETURN_NONE;
@@ -61,16 +62,16 @@ PyMethodDef methods[] = {
     {nullptr, nullptr, 0, nullptr}};
 
 PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char *>(
-                    "The upper of the two tiers of locks: one for the process, whichever interpreter\n"
-                    "a thread is in. Re-entrant; `with interlock.global_lock:` holds it.")},
+    {Py_tp_doc,
+     const_cast<char *>(
+         "The upper of the two tiers of locks: one for the process, whichever interpreter\n"
+         "a thread is in. Re-entrant; `with interlock.global_lock:` holds it.")},
     {Py_tp_methods, methods},
     {0, nullptr}};
 
-PyType_Spec spec = {"interlock.GlobalLock", sizeof(PyObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-                        Py_TPFLAGS_IMMUTABLETYPE,
-                    slots};
+PyType_Spec spec = {
+    "interlock.GlobalLock", sizeof(PyObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
 

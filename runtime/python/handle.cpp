@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Handles: Python objects that stand for something outside every interpreter's heap. Equal when they
-// stand for the same thing.
+// Handles: Python objects that stand for something outside every interpreter's heap. Equal when
+// they stand for the same thing.
 #include "channel/channel.hpp"
 #include "interpreter/interpreter.hpp"
 #include "python/module.hpp"
@@ -23,7 +23,8 @@ Py_hash_t hash(PyObject *self) { return Py_HashPointer(shared_of(self)); }
 PyObject *compare(PyObject *self, PyObject *other, int operation) {
   const ModuleState *const state = module_state();
   if (state == nullptr) return nullptr;
-  if ((operation != Py_EQ && operation != Py_NE) || !PyObject_TypeCheck(other, state->transfer.handle))
+  if ((operation != Py_EQ && operation != Py_NE) ||
+      !PyObject_TypeCheck(other, state->transfer.handle))
     Py_RETURN_NOTIMPLEMENTED;
   return PyBool_FromLong((shared_of(self) == shared_of(other)) == (operation == Py_EQ));
 }
@@ -35,8 +36,8 @@ PyType_Slot slots[] = {{Py_tp_doc, const_cast<char *>("What crosses by reference
                        {0, nullptr}};
 
 PyType_Spec spec = {"interlock.Handle", sizeof(HandleObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE |
-                        Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                        Py_TPFLAGS_IMMUTABLETYPE,
                     slots};
 
 }  // namespace

@@ -9,8 +9,7 @@ namespace interlock {
 
 template <typename T>
 struct Holder {
-  PyObject_HEAD
-  T *held;
+  PyObject_HEAD T *held;
 
   /// A new object of `type`; null with a Python exception set if there is no memory.
   [[nodiscard]] static PyObject *create(PyTypeObject *type, Ref<T> object) {

@@ -23,7 +23,7 @@ Worker &worker_of(PyObject *self) { return static_cast<Worker &>(interpreter_of(
 bool usable(PyObject *self) { return check_process(interpreter_of(self), "Interpreter"); }
 
 PyObject *create(PyObject *, PyObject *args, PyObject *kwargs) {
-  static const char *names[] = {"name",  "queue",   "completions", "key",
+  static const char *names[] = {"name",  "queue",      "completions", "key",
                                 "setup", "setup_args", nullptr};
   const char *name = nullptr;
   PyObject *queue, *completions, *key, *function, *arguments;
@@ -75,8 +75,8 @@ PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
   }
   Interpreter &interpreter = interpreter_of(self);
   if (Interpreter::current() == &interpreter)
-    return raise(Status(Code::kESTATE,
-                        "an interpreter cannot wait for itself: call the function directly"));
+    return raise(
+        Status(Code::kESTATE, "an interpreter cannot wait for itself: call the function directly"));
   const PyRef arguments = PyRef::steal(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
   if (!arguments) return nullptr;
   Message message;
@@ -94,8 +94,8 @@ PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
 
 PyObject *submit(PyObject *self, PyObject *args) {
   if (!usable(self)) return nullptr;
-  const PyRef queue = PyRef::steal(
-      create_task_queue(*module_state(), Ref<TaskQueue>(&worker_of(self).queue())));
+  const PyRef queue =
+      PyRef::steal(create_task_queue(*module_state(), Ref<TaskQueue>(&worker_of(self).queue())));
   if (!queue) return nullptr;
   const PyRef method = PyRef::steal(PyObject_GetAttrString(queue.get(), "submit"));
   return method ? PyObject_Call(method.get(), args, nullptr) : nullptr;
@@ -163,8 +163,8 @@ PyObject *stats(PyObject *self, PyObject *) {
   if (!usable(self)) return nullptr;
   Worker &worker = worker_of(self);
   const Worker::Stats stats = worker.stats();
-  return Py_BuildValue("{s:s,s:K,s:n,s:d}", "state", state_name(interpreter_of(self)),
-                       "tasks", static_cast<unsigned long long>(stats.tasks), "queued",
+  return Py_BuildValue("{s:s,s:K,s:n,s:d}", "state", state_name(interpreter_of(self)), "tasks",
+                       static_cast<unsigned long long>(stats.tasks), "queued",
                        static_cast<Py_ssize_t>(worker.queue().size()), "busy_seconds",
                        static_cast<double>(stats.busy_ns) / 1e9);
 }
@@ -214,10 +214,9 @@ PyType_Slot slots[] = {{Py_tp_doc, const_cast<char *>("A handle to an interprete
                        {Py_tp_getset, properties},
                        {0, nullptr}};
 
-PyType_Spec spec = {"_interlock.Interpreter", sizeof(HandleObject), 0,
-                    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-                        Py_TPFLAGS_IMMUTABLETYPE,
-                    slots};
+PyType_Spec spec = {
+    "_interlock.Interpreter", sizeof(HandleObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
 

@@ -15,8 +15,7 @@ constexpr std::size_t kBatch = 64;
 constexpr std::int64_t kBatchNs = 200'000;
 
 struct MapJobObject {
-  PyObject_HEAD
-  MapJob *job;
+  PyObject_HEAD MapJob *job;
   PyObject *arguments;     // iterator of argument tuples; null once exhausted
   PyObject *owner;         // kept alive for as long as the job
   Py_ssize_t buffer_size;  // most items submitted and not yielded; -1 for all
@@ -72,8 +71,8 @@ bool feed_or_cancel(MapJobObject &self) {
 }
 
 PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  static const char *names[] = {"queue",       "function", "arguments", "workers",
-                                "chunksize",   "buffersize", "timeout", "owner", nullptr};
+  static const char *names[] = {"queue",      "function", "arguments", "workers", "chunksize",
+                                "buffersize", "timeout",  "owner",     nullptr};
   PyObject *queue, *function, *arguments, *timeout, *owner;
   unsigned workers;
   Py_ssize_t chunk_size, buffer_size;
@@ -176,16 +175,15 @@ PyMethodDef methods[] = {
      "close($self, /)\n--\n\nCancel what has not begun; those items raise CancelledError."},
     {nullptr, nullptr, 0, nullptr}};
 
-PyType_Slot slots[] = {
-    {Py_tp_doc, const_cast<char *>("The results of Pool.map(), in order.")},
-    {Py_tp_new, reinterpret_cast<void *>(create)},
-    {Py_tp_traverse, reinterpret_cast<void *>(traverse)},
-    {Py_tp_clear, reinterpret_cast<void *>(clear)},
-    {Py_tp_dealloc, reinterpret_cast<void *>(dealloc)},
-    {Py_tp_iter, reinterpret_cast<void *>(PyObject_SelfIter)},
-    {Py_tp_iternext, reinterpret_cast<void *>(next)},
-    {Py_tp_methods, methods},
-    {0, nullptr}};
+PyType_Slot slots[] = {{Py_tp_doc, const_cast<char *>("The results of Pool.map(), in order.")},
+                       {Py_tp_new, reinterpret_cast<void *>(create)},
+                       {Py_tp_traverse, reinterpret_cast<void *>(traverse)},
+                       {Py_tp_clear, reinterpret_cast<void *>(clear)},
+                       {Py_tp_dealloc, reinterpret_cast<void *>(dealloc)},
+                       {Py_tp_iter, reinterpret_cast<void *>(PyObject_SelfIter)},
+                       {Py_tp_iternext, reinterpret_cast<void *>(next)},
+                       {Py_tp_methods, methods},
+                       {0, nullptr}};
 
 PyType_Spec spec = {"interlock.MapJob", sizeof(MapJobObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, slots};

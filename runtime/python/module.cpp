@@ -33,7 +33,8 @@ PyMethodDef functions[] = {
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
     {"close_all", close_all, METH_VARARGS,
      "close_all(drain, give_up, /)\n--\n\n"
-     "End every interpreter: wait for their work for drain seconds, then interrupt it, then abandon\n"
+     "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
+     "abandon\n"
      "those that have not ended give_up seconds later. Returns how many were abandoned."},
     {"after_fork", after_fork, METH_NOARGS,
      "after_fork()\n--\n\nIn the child of a fork: forget what only the parent has."},
@@ -49,21 +50,22 @@ int execute(PyObject *module) {
   }();
   (void)prepared;
   const bool added = add_errors(module, state) && add_handle(module, state) &&
-                     add_definition(module, state) && add_channel(module, state) && add_task(module, state) &&
-                     add_interpreter(module, state) && add_map_job(module, state) &&
-                     add_global_lock(module, state);
+                     add_definition(module, state) && add_channel(module, state) &&
+                     add_task(module, state) && add_interpreter(module, state) &&
+                     add_map_job(module, state) && add_global_lock(module, state);
   return added ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type : {state->transfer.handle, state->definition, state->channel, state->interpreter, state->task_queue,
-                             state->task, state->completions, state->map_job, state->global_lock}) {
+  for (PyTypeObject *type :
+       {state->transfer.handle, state->definition, state->channel, state->interpreter,
+        state->task_queue, state->task, state->completions, state->map_job, state->global_lock}) {
     Py_VISIT(type);
   }
-  for (PyObject *object : {state->transfer.transfer_error, state->channel_closed, state->channel_full,
-                           state->channel_empty, state->interpreter_ended}) {
+  for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
+                           state->channel_full, state->channel_empty, state->interpreter_ended}) {
     Py_VISIT(object);
   }
   Py_VISIT(state->transfer.dispatch_table);
@@ -100,10 +102,9 @@ int clear(PyObject *module) {
 /// The end of the module; CPython calls `clear` only for a module in a cycle of garbage.
 void free_state(void *module) { (void)clear(static_cast<PyObject *>(module)); }
 
-PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, reinterpret_cast<void *>(execute)},
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-    {0, nullptr}};
+PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void *>(execute)},
+                            {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+                            {0, nullptr}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT,
                           "_interlock",

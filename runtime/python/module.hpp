@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The builtin module `_interlock`: one of it in each interpreter that imports it, with heap types and
-// exceptions of its own.
+// The builtin module `_interlock`: one of it in each interpreter that imports it, with heap types
+// and exceptions of its own.
 #pragma once
 
 #include "base/python_compat.hpp"
@@ -54,8 +54,8 @@ template <typename Function>
 /// Returns null, for use in a return statement.
 PyObject *raise(const Status &status);
 
-/// True if `object` can be used in this process; else a RuntimeError says that `what` was made before
-/// a fork.
+/// True if `object` can be used in this process; else a RuntimeError says that `what` was made
+/// before a fork.
 [[nodiscard]] bool check_process(const RefCounted &object, const char *what);
 
 extern "C" PyObject *PyInit__interlock();

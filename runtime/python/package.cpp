@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The package `interlock` as a builtin module, so that it imports in every way of starting Python: it
-// finds the directory of its Python files, becomes a package there and runs __init__.py.
+// The package `interlock` as a builtin module, so that it imports in every way of starting Python:
+// it finds the directory of its Python files, becomes a package there and runs __init__.py.
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -50,7 +50,8 @@ int execute(PyObject *module) {
     return -1;
   }
   const std::string file = directory + "/__init__.py";
-  const PyRef path = PyRef::steal(Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(directory.c_str())));
+  const PyRef path =
+      PyRef::steal(Py_BuildValue("[N]", PyUnicode_DecodeFSDefault(directory.c_str())));
   const PyRef name = PyRef::steal(PyUnicode_DecodeFSDefault(file.c_str()));
   if (!path || !name || PyModule_AddObjectRef(module, "__path__", path.get()) != 0 ||
       PyModule_AddObjectRef(module, "__file__", name.get()) != 0 ||
@@ -61,21 +62,19 @@ int execute(PyObject *module) {
     return -1;
   const PyRef machinery = PyRef::steal(PyImport_ImportModule("importlib.machinery"));
   if (!machinery) return -1;
-  const PyRef loader = PyRef::steal(PyObject_CallMethod(machinery.get(), "SourceFileLoader", "sO",
-                                                        "interlock", name.get()));
+  const PyRef loader = PyRef::steal(
+      PyObject_CallMethod(machinery.get(), "SourceFileLoader", "sO", "interlock", name.get()));
   if (!loader) return -1;
-  const PyRef done =
-      PyRef::steal(PyObject_CallMethod(loader.get(), "exec_module", "O", module));
+  const PyRef done = PyRef::steal(PyObject_CallMethod(loader.get(), "exec_module", "O", module));
   return done ? 0 : -1;
 }
 
-PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, reinterpret_cast<void *>(execute)},
-    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
-    {0, nullptr}};
+PyModuleDef_Slot slots[] = {{Py_mod_exec, reinterpret_cast<void *>(execute)},
+                            {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+                            {0, nullptr}};
 
-PyModuleDef definition = {PyModuleDef_HEAD_INIT, "interlock", nullptr, 0,      nullptr,
-                          slots,                 nullptr,     nullptr, nullptr};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "interlock", nullptr, 0, nullptr, slots, nullptr, nullptr, nullptr};
 
 }  // namespace
 

@@ -43,8 +43,7 @@ namespace {
 
 // Completions: the queue of ended tasks, and what the submitter gave for each.
 struct CompletionsObject {
-  PyObject_HEAD
-  Completions *held;
+  PyObject_HEAD Completions *held;
   PyObject *expected;  // dict: address of a CallTask -> (key, Task)
 };
 
@@ -99,8 +98,7 @@ PyObject *wait_completions(PyObject *self, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"timeout", nullptr};
   PyObject *timeout = nullptr;
   Deadline deadline;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:wait", const_cast<char **>(names),
-                                   &timeout) ||
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:wait", const_cast<char **>(names), &timeout) ||
       !parse_timeout(timeout, deadline))
     return nullptr;
   std::vector<Ref<CallTask>> tasks;
@@ -127,9 +125,11 @@ Py_ssize_t count_expected(PyObject *self) { return PyDict_GET_SIZE(completions_o
 PyMethodDef completions_methods[] = {
     {"wait", as_method(wait_completions), METH_VARARGS | METH_KEYWORDS,
      "wait($self, timeout=None)\n--\n\n"
-     "All ended tasks as (key, task), waiting for at least one; [] at the timeout or after wake()."},
+     "All ended tasks as (key, task), waiting for at least one; [] at the timeout or after "
+     "wake()."},
     {"take_expected", take_expected, METH_NOARGS,
-     "take_expected($self, /)\n--\n\nEvery (key, task) that has not ended; no longer waits for them."},
+     "take_expected($self, /)\n--\n\nEvery (key, task) that has not ended; no longer waits for "
+     "them."},
     {"wake", wake_completions, METH_NOARGS,
      "wake($self, /)\n--\n\nLet the current or next wait() return."},
     {nullptr, nullptr, 0, nullptr}};
@@ -144,9 +144,9 @@ PyType_Slot completions_slots[] = {
     {Py_sq_length, reinterpret_cast<void *>(count_expected)},
     {0, nullptr}};
 
-PyType_Spec completions_spec = {
-    "interlock.Completions", sizeof(CompletionsObject), 0,
-    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, completions_slots};
+PyType_Spec completions_spec = {"interlock.Completions", sizeof(CompletionsObject), 0,
+                                Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+                                completions_slots};
 
 // Task.
 CallTask &task_of(PyObject *self) { return Holder<CallTask>::of(self); }
@@ -182,17 +182,15 @@ PyGetSetDef task_properties[] = {
     {"state", get_state, nullptr, "'queued', 'running', 'done' or 'cancelled'.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
-PyType_Slot task_slots[] = {
-    {Py_tp_doc, const_cast<char *>("A call in another interpreter.")},
-    {Py_tp_dealloc, reinterpret_cast<void *>(Holder<CallTask>::dealloc)},
-    {Py_tp_methods, task_methods},
-    {Py_tp_getset, task_properties},
-    {0, nullptr}};
+PyType_Slot task_slots[] = {{Py_tp_doc, const_cast<char *>("A call in another interpreter.")},
+                            {Py_tp_dealloc, reinterpret_cast<void *>(Holder<CallTask>::dealloc)},
+                            {Py_tp_methods, task_methods},
+                            {Py_tp_getset, task_properties},
+                            {0, nullptr}};
 
-PyType_Spec task_spec = {"interlock.Task", sizeof(Holder<CallTask>), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-                             Py_TPFLAGS_IMMUTABLETYPE,
-                         task_slots};
+PyType_Spec task_spec = {
+    "interlock.Task", sizeof(Holder<CallTask>), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, task_slots};
 
 // TaskQueue.
 PyObject *create_queue(PyTypeObject *type, PyObject *, PyObject *) {
@@ -206,8 +204,7 @@ PyObject *submit(PyObject *self, PyObject *args) {
       !check_process(task_queue_of(self), "Pool"))
     return nullptr;
   PyObject *object = nullptr;
-  const Ref<CallTask> task =
-      create_task(completions, key, function, arguments, keywords, &object);
+  const Ref<CallTask> task = create_task(completions, key, function, arguments, keywords, &object);
   if (!task) return nullptr;
   PyRef owned = PyRef::steal(object);
   if (Status status = task_queue_of(self).push(task); !status.ok()) {
@@ -286,7 +283,8 @@ Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *functi
   const PyRef address = PyRef::steal(PyLong_FromVoidPtr(task.get()));
   if (!object || !address) return {};
   const PyRef entry = PyRef::steal(PyTuple_Pack(2, key, object.get()));
-  if (!entry || PyDict_SetItem(completions_of(completions).expected, address.get(), entry.get()) != 0)
+  if (!entry ||
+      PyDict_SetItem(completions_of(completions).expected, address.get(), entry.get()) != 0)
     return {};
   *task_object = object.release();
   return task;

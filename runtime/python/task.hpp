@@ -14,8 +14,9 @@ namespace interlock {
 /// The value (new reference) of a task that has ended; or null with its exception raised.
 [[nodiscard]] PyObject *task_result(const CallTask &task);
 
-/// Makes a task from a call. With `completions` (an object of the Python type, or null) its end will
-/// be reported there with `key`. Returns null with a Python exception set if the call cannot cross.
+/// Makes a task from a call. With `completions` (an object of the Python type, or null) its end
+/// will be reported there with `key`. Returns null with a Python exception set if the call cannot
+/// cross.
 [[nodiscard]] Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *function,
                                         PyObject *arguments, PyObject *keywords,
                                         PyObject **task_object);

@@ -15,7 +15,9 @@ class Decoder {
  public:
   /// `limit`: how many children of the top-level object to build.
   Decoder(const Message &message, std::size_t limit)
-      : message_(message), next_(message.words_.data()), end_(next_ + message.words_.size()),
+      : message_(message),
+        next_(message.words_.data()),
+        end_(next_ + message.words_.size()),
         limit_(limit) {}
 
   /// The object (new reference), or null with a Python exception set.
@@ -27,11 +29,11 @@ class Decoder {
     std::uint8_t parts = 0;  // kReduce: of BuildPart, those not yet applied
     std::size_t size = 0;    // children that this stage takes
     std::size_t have = 0;
-    PyRef object;            // null for what is made after its children
-    PyRef first;             // kDict: the key; kReduce: the callable; kFrozenSet: a list of elements
-    PyRef second;            // kReduce: the arguments, later the state setter
-    std::size_t slot = 0;    // kGlobal, kModule: its number, taken before those of its children
-                             // kTuple: whether it gets one
+    PyRef object;          // null for what is made after its children
+    PyRef first;           // kDict: the key; kReduce: the callable; kFrozenSet: a list of elements
+    PyRef second;          // kReduce: the arguments, later the state setter
+    std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
+                           // kTuple: whether it gets one
   };
 
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
@@ -110,7 +112,8 @@ bool set_attributes(PyObject *object, PyObject *values) {
   return true;
 }
 
-/// As pickle's BUILD does without __setstate__: a dict for __dict__, or a pair of it and one for slots.
+/// As pickle's BUILD does without __setstate__: a dict for __dict__, or a pair of it and one for
+/// slots.
 bool set_plain_state(PyObject *object, PyObject *state) {
   PyObject *slots = nullptr;
   if (PyTuple_Check(state) && PyTuple_GET_SIZE(state) == 2) {
@@ -225,7 +228,8 @@ PyRef Decoder::read_leaf(std::uint64_t header) {
       return PyRef::steal(PyComplex_FromDoubles(real, std::bit_cast<double>(*next_++)));
     }
     case Tag::kBytes:
-      return PyRef::steal(PyBytes_FromStringAndSize(read_data(operand), static_cast<Py_ssize_t>(operand)));
+      return PyRef::steal(
+          PyBytes_FromStringAndSize(read_data(operand), static_cast<Py_ssize_t>(operand)));
     case Tag::kByteArray:
       return PyRef::steal(
           PyByteArray_FromStringAndSize(read_data(operand), static_cast<Py_ssize_t>(operand)));
@@ -239,7 +243,8 @@ PyRef Decoder::read_leaf(std::uint64_t header) {
 }
 
 PyRef Decoder::read_int(std::uint64_t header) {
-  if (tag_of(header) == Tag::kInt) return PyRef::steal(PyLong_FromLongLong(signed_operand_of(header)));
+  if (tag_of(header) == Tag::kInt)
+    return PyRef::steal(PyLong_FromLongLong(signed_operand_of(header)));
   const auto size = static_cast<std::size_t>(operand_of(header));
   return PyRef::steal(
       PyLong_FromNativeBytes(read_data(size), size, Py_ASNATIVEBYTES_LITTLE_ENDIAN));

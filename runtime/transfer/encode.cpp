@@ -98,8 +98,8 @@ bool Encoder::close(Frame &frame) {
   return true;
 }
 
-/// A tuple gets its number last: what is made from it must not see it half full. Met again before, it
-/// is written once more, deeper down.
+/// A tuple gets its number last: what is made from it must not see it half full. Met again before,
+/// it is written once more, deeper down.
 bool Encoder::close_tuple(Frame &frame) {
   if (!frame.numbered) return true;
   if (const std::uint64_t *const made = numbers_.find(frame.object.get())) {
@@ -182,9 +182,12 @@ void Encoder::write_text(PyObject *object) {
   const auto length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
   const auto kind = static_cast<std::size_t>(PyUnicode_KIND(object));
   Tag tag = Tag::kUcs4;
-  if (PyUnicode_IS_ASCII(object)) tag = Tag::kAscii;
-  else if (kind == PyUnicode_1BYTE_KIND) tag = Tag::kLatin1;
-  else if (kind == PyUnicode_2BYTE_KIND) tag = Tag::kUcs2;
+  if (PyUnicode_IS_ASCII(object))
+    tag = Tag::kAscii;
+  else if (kind == PyUnicode_1BYTE_KIND)
+    tag = Tag::kLatin1;
+  else if (kind == PyUnicode_2BYTE_KIND)
+    tag = Tag::kUcs2;
   const bool shared = Py_REFCNT(object) > 1;
   write_data(tag, length, PyUnicode_DATA(object), length * kind,
              (shared ? kNumbered : 0) | (PyUnicode_CHECK_INTERNED(object) ? kInterned : 0));
@@ -269,8 +272,8 @@ bool Encoder::open_elements(Tag tag, PyObject *object) {
 }
 
 /// Opens an object that exists only after its children, so that it may be met again before it has a
-/// number; it is then written once more, deeper down, and closed here with kUse (as CPython's pickle
-/// does, issue 12687).
+/// number; it is then written once more, deeper down, and closed here with kUse (as CPython's
+/// pickle does, issue 12687).
 bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
   if (std::uint64_t *const count = open_counts_.find(object)) {
     if (++*count > kMostOpen) return refuse(object, "it is part of its own constructor arguments");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks an object graph and writes it as records. Without recursion: what is open stands on a stack of
-// frames, so that depth is bounded by memory alone, and names the path to a refused object.
+// Walks an object graph and writes it as records. Without recursion: what is open stands on a stack
+// of frames, so that depth is bounded by memory alone, and names the path to a refused object.
 #pragma once
 
 #include <string>
@@ -27,16 +27,16 @@ class Encoder {
   /// An object whose children are being written.
   struct Frame {
     Tag tag;
-    std::uint8_t parts = 0;    // kReduce, from kBuild on: BuildPart
-    bool numbered = false;     // it has its number, or a tuple: gets one at its end
+    std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
+    bool numbered = false;   // it has its number, or a tuple: gets one at its end
     PyRef object;
-    PyRef items;               // a tuple of the children, where the object itself does not hold them
-    Py_ssize_t size = 0;       // children to write
-    Py_ssize_t next = 0;       // children begun
-    Py_ssize_t position = 0;   // kDict: of PyDict_Next
-    PyRef held;                // kList: the child being written, which the list may let go; kDict: its key
-    PyRef value;               // kDict: the value to write next, or being written
-    bool value_due = false;    // kDict: the key is being written
+    PyRef items;              // a tuple of the children, where the object itself does not hold them
+    Py_ssize_t size = 0;      // children to write
+    Py_ssize_t next = 0;      // children begun
+    Py_ssize_t position = 0;  // kDict: of PyDict_Next
+    PyRef held;   // kList: the child being written, which the list may let go; kDict: its key
+    PyRef value;  // kDict: the value to write next, or being written
+    bool value_due = false;  // kDict: the key is being written
   };
 
   [[nodiscard]] bool step();
@@ -86,8 +86,8 @@ class Encoder {
   Message message_;
   std::vector<Frame> frames_;
   ObjectTable numbers_;
-  std::vector<PyRef> numbered_;      // keeps the keys of numbers_ alive
-  ObjectTable open_counts_;          // of kFrozenSet and kReduce: frames that have not made theirs
+  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive
+  ObjectTable open_counts_;      // of kFrozenSet and kReduce: frames that have not made theirs
 };
 
 }  // namespace interlock

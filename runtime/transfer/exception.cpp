@@ -18,8 +18,8 @@ PyRef call_errors(const char *function, PyObject *argument) {
 /// A tuple of texts alone, without Python code.
 Message plain_description(PyObject *exception) {
   Message message;
-  const PyRef parts = PyRef::steal(Py_BuildValue(
-      "(sssO)", "", Py_TYPE(exception)->tp_name, "it could not be described", Py_None));
+  const PyRef parts = PyRef::steal(Py_BuildValue("(sssO)", "", Py_TYPE(exception)->tp_name,
+                                                 "it could not be described", Py_None));
   if (!parts || !encode(parts.get(), "exception", message).ok()) PyErr_Clear();
   return message;
 }

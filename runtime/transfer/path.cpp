@@ -35,7 +35,8 @@ std::string kind_of(PyObject *object) {
     if (const char *module = PyModule_GetName(object)) return std::string("module ") + module;
     PyErr_Clear();
   }
-  if (PyType_Check(object)) return "class " + std::string(reinterpret_cast<PyTypeObject *>(object)->tp_name);
+  if (PyType_Check(object))
+    return "class " + std::string(reinterpret_cast<PyTypeObject *>(object)->tp_name);
   name = name.substr(name.rfind('.') + 1);
   const bool vowel = !name.empty() && std::strchr("aeiouAEIOU", name[0]) != nullptr;
   return (vowel ? "an " : "a ") + name;
@@ -118,8 +119,8 @@ bool Encoder::refuse(PyObject *object, const char *reason) {
 
 void Encoder::note_path() {
   const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-  const PyRef done = PyRef::steal(PyObject_CallMethod(
-      exception.get(), "add_note", "s", ("while copying " + path()).c_str()));
+  const PyRef done = PyRef::steal(
+      PyObject_CallMethod(exception.get(), "add_note", "s", ("while copying " + path()).c_str()));
   if (!done) PyErr_Clear();
   PyErr_SetRaisedException(Py_NewRef(exception.get()));
 }

@@ -15,7 +15,8 @@ PyRef text_attribute(PyObject *object, const char *name) {
   return text && PyUnicode_CheckExact(text.get()) ? std::move(text) : PyRef();
 }
 
-/// Whether `import name` gives other interpreters their own copy: it was imported here, from somewhere.
+/// Whether `import name` gives other interpreters their own copy: it was imported here, from
+/// somewhere.
 bool is_importable(PyObject *name) {
   if (PyUnicode_CompareWithASCIIString(name, "__main__") == 0) return false;
   const PyRef module = PyRef::steal(PyImport_GetModule(name));
@@ -92,8 +93,7 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   const PyRef found = module ? look_up(module.get(), parts.get()) : PyRef();
   if (!found || found.get() != object || !is_importable(module.get()))
     return refuse(object, "its __reduce_ex__ gives a name under which it cannot be imported");
-  return open_name(Tag::kGlobal, object,
-                   PyRef::steal(PyTuple_Pack(2, module.get(), parts.get())));
+  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), parts.get())));
 }
 
 bool Encoder::write_module(PyObject *object) {
@@ -142,8 +142,8 @@ PyRef Encoder::parts_of(PyObject *object, PyTypeObject *type) {
   return {};
 }
 
-/// After the object's own code raised: a TypeError says that it cannot be copied, anything else goes
-/// to the caller as it is.
+/// After the object's own code raised: a TypeError says that it cannot be copied, anything else
+/// goes to the caller as it is.
 void Encoder::explain_refusal(PyObject *object) {
   if (!PyErr_ExceptionMatches(PyExc_TypeError)) return note_path();
   if (PyErr_ExceptionMatches(state_.transfer_error)) return;

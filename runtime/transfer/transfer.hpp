@@ -13,7 +13,8 @@ namespace interlock {
 /// "message"; under "call" a tuple's items are named function, args and kwargs.  A refused object
 /// changes nothing and leaves `message` as it was.
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (__reduce_ex__).
-/// Errors: kEPYTHON (interlock.TransferError, a TypeError, with the path to the culprit; or whatever
+/// Errors: kEPYTHON (interlock.TransferError, a TypeError, with the path to the culprit; or
+/// whatever
 /// __reduce_ex__ raised).
 [[nodiscard]] Status encode(PyObject *object, const char *root, Message &message);
 
@@ -34,8 +35,7 @@ namespace interlock {
 /// How handles to Shared things (Channel, Interpreter) cross by reference. The Python types of such
 /// handles start with this layout and derive from `_interlock.Handle`.
 struct HandleObject {
-  PyObject_HEAD
-  Shared *shared;  // owned; null after the handle was cleared
+  PyObject_HEAD Shared *shared;  // owned; null after the handle was cleared
 };
 /// A new handle in the calling interpreter; defined by python/handle.cpp.
 [[nodiscard]] PyObject *wrap_shared(Ref<Shared> shared);

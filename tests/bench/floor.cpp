@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the hardware and the kernel allow: the median time of a round trip between two threads, once by
-// spinning on a cache line, once by sleeping in the kernel. Prints both in microseconds.
+// What the hardware and the kernel allow: the median time of a round trip between two threads, once
+// by spinning on a cache line, once by sleeping in the kernel. Prints both in microseconds.
 #include <algorithm>
 #include <cstdio>
 #include <thread>

@@ -54,7 +54,8 @@ Test(channel, close_wakes_all_and_lets_receivers_drain, .timeout = kLimit) {
   for (int i = 0; i < 3; ++i) {
     senders.emplace_back([&] {
       Message message = Message::from_none();
-      if (channel->send_until(message, Deadline::never()).code() == Code::kECLOSED && !message.empty())
+      if (channel->send_until(message, Deadline::never()).code() == Code::kECLOSED &&
+          !message.empty())
         ++refused;
     });
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-#include "lock/global_lock.hpp"
-
 #include <criterion/criterion.h>
 
 #include <csignal>
 #include <thread>
 #include <vector>
+
+#include "lock/global_lock.hpp"
 
 using namespace interlock;
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "lock/mutex.hpp"
-
 #include <criterion/criterion.h>
 
 #include <thread>
 #include <vector>
 
+#include "lock/mutex.hpp"
 #include "lock/parker.hpp"
 
 using namespace interlock;

@@ -41,7 +41,8 @@ Test(message, each_type_is_read_only_as_itself) {
 }
 
 Test(message, text_of_every_width_comes_back) {
-  for (const char *text : {"", "plain", "\xc3\xa4\xc3\xb6", "\xe6\x97\xa5\xe6\x9c\xac", "a\xf0\x9f\x98\x80z"}) {
+  for (const char *text :
+       {"", "plain", "\xc3\xa4\xc3\xb6", "\xe6\x97\xa5\xe6\x9c\xac", "a\xf0\x9f\x98\x80z"}) {
     const Message message = Message::from_utf8(text);
     cr_assert(message.type() == Message::Type::kStr);
     cr_assert(*message.as_utf8() == text);
