@@ -13,6 +13,7 @@ import os
 import sys
 import sysconfig
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor
 from typing import NamedTuple
 
@@ -33,7 +34,8 @@ class Metrics(NamedTuple):
 def measure_file(path):
     """The Metrics of every function in a source file; none for a file that is not Python 3."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the tests of the library have odd files
             tree = ast.parse(file.read(), path)
     except (SyntaxError, ValueError):
         return []
