@@ -68,6 +68,7 @@ MapJob::Item *MapJob::first_locked() const {
 
 Status MapJob::wait_first(Deadline deadline) {
   Parker *const self = &Parker::current();
+  self->set_ladder(Parker::Ladder::kSleep);  // the workers want the processors
   bool eager = false;
   for (;;) {
     const Deadline lazy = Deadline::after_ns(kLazyWaitNs);
