@@ -35,7 +35,10 @@ def describe(exception):
     try:
         import traceback
 
-        text = "".join(traceback.format_exception(exception))
+        # An interrupt interrupts whatever runs: the exception being handled then is not its context,
+        # and showing that would run code of the program's while interrupts wait.
+        chain = type(exception) is not KeyboardInterrupt
+        text = "".join(traceback.format_exception(exception, chain=chain))
     except Exception:
         text = ""
     cls = type(exception)

@@ -213,7 +213,7 @@ void Interpreter::end_work() noexcept {
 bool Interpreter::take_interrupt() noexcept {
   const std::uint64_t work = work_;
   std::uint64_t expected = work;
-  return work != 0 && interrupted_work_.compare_exchange_strong(expected, 0);
+  return work != 0 && !holds_interrupts_ && interrupted_work_.compare_exchange_strong(expected, 0);
 }
 
 void Interpreter::interrupt(bool ending) {
@@ -222,6 +222,16 @@ void Interpreter::interrupt(bool ending) {
   const std::uint64_t work = work_;
   if (python_ == nullptr || work == 0) return;
   interrupted_work_ = work;
+  send_interrupt_locked();
+}
+
+void Interpreter::release_interrupts() {
+  holds_interrupts_ = false;
+  MutexGuard guard(mutex_);
+  if (python_ != nullptr && interrupted_work_ == work_) send_interrupt_locked();
+}
+
+void Interpreter::send_interrupt_locked() {
   home_parker_->interrupt();
   retain();  // deliver_interrupt() releases
   if (!add_pending_call(python_, deliver_interrupt, this)) release();
@@ -231,7 +241,8 @@ int Interpreter::deliver_interrupt(void *argument) {
   const Ref<Interpreter> interpreter(static_cast<Interpreter *>(argument));
   interpreter->release();  // what interrupt() retained
   const std::uint64_t work = interpreter->work_;
-  if (work == 0 || interpreter->interrupted_work_ != work) return 0;
+  if (work == 0 || interpreter->interrupted_work_ != work || interpreter->holds_interrupts_)
+    return 0;
   if (current_interpreter == interpreter.get()) {
     if (!interpreter->take_interrupt()) return 0;
     PyErr_SetNone(PyExc_KeyboardInterrupt);

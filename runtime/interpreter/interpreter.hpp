@@ -82,6 +82,20 @@ class Interpreter final : public Shared {
   void end_work() noexcept;
   /// True if an interrupt is due; it is then taken. Thread: home.
   [[nodiscard]] bool take_interrupt() noexcept;
+  /// Interrupts that arrive in the life of one wait for its end. Thread: home, attached; within
+  /// work.
+  class InterruptHold {
+   public:
+    explicit InterruptHold(Interpreter &interpreter) noexcept : interpreter_(interpreter) {
+      interpreter_.holds_interrupts_ = true;
+    }
+    InterruptHold(const InterruptHold &) = delete;
+    InterruptHold &operator=(const InterruptHold &) = delete;
+    ~InterruptHold() { interpreter_.release_interrupts(); }
+
+   private:
+    Interpreter &interpreter_;
+  };
 
  private:
   friend class InterpreterRegistry;
@@ -97,6 +111,8 @@ class Interpreter final : public Shared {
   void set_state(State state, Status failure = {});
   [[nodiscard]] Status wait_until(Deadline deadline, bool (*reached)(State));
   void join_home_thread();
+  void release_interrupts();
+  void send_interrupt_locked();
   static int deliver_interrupt(void *interpreter);
 
   const std::string name_;
@@ -118,6 +134,7 @@ class Interpreter final : public Shared {
   std::atomic<std::uint64_t> work_{0};
   std::uint64_t work_count_ = 0;
   std::atomic<std::uint64_t> interrupted_work_{0};  // the work to be interrupted, or 0
+  bool holds_interrupts_ = false;                   // guarded by the interpreter lock
 };
 
 }  // namespace interlock

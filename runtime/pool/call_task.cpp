@@ -2,6 +2,7 @@
 #include "pool/call_task.hpp"
 
 #include "interpreter/end.hpp"
+#include "interpreter/interpreter.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -51,8 +52,7 @@ void CallTask::run() {
     PyObject *const *const parts = PySequence_Fast_ITEMS(call.get());
     succeeded = run_call(parts[0], parts[1], parts[2], outcome);
   } else {
-    const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-    outcome = encode_exception(exception.get());
+    outcome = encode_raised();
   }
   flush_standard_streams();
   finish(State::kRunning, succeeded ? State::kDone : State::kRaised, std::move(outcome), {});
@@ -125,9 +125,17 @@ PyRef call(PyObject *function, PyObject *arguments, PyObject *keywords) {
 bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &outcome) {
   const PyRef result = call(function, arguments, keywords);
   if (result && encode(result.get(), "result", outcome).ok()) return true;
-  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-  outcome = encode_exception(exception.get());
+  outcome = encode_raised();
   return false;
+}
+
+Message encode_raised() {
+  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+  if (!Py_IS_TYPE(exception.get(), reinterpret_cast<PyTypeObject *>(PyExc_KeyboardInterrupt)))
+    return encode_exception(exception.get());
+  // Whoever interrupts often repeats it: the second is not to disturb the report of the first.
+  const Interpreter::InterruptHold hold(*Interpreter::current());
+  return encode_exception(exception.get());
 }
 
 }  // namespace interlock

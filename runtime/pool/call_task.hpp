@@ -74,8 +74,11 @@ class CallTask final : public Work {
 
 /// Calls what `call` carries and encodes the result, or the exception that was raised, into
 /// `outcome`; true for a result. `keywords`: a dict or None. Leaves no Python exception set.
-/// Thread: attached.
+/// Thread: home, attached; within work.
 [[nodiscard]] bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords,
                             Message &outcome);
+/// The Python exception that is set, encoded as an outcome, and no longer set.
+/// Thread: home, attached; within work.
+[[nodiscard]] Message encode_raised();
 
 }  // namespace interlock

@@ -227,8 +227,7 @@ bool MapJob::Share::run_item(PyRef &function, const Message &arguments, Message 
     const PyRef decoded = PyRef::steal(decode(arguments));
     if (decoded) return run_call(function.get(), decoded.get(), Py_None, outcome);
   }
-  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-  outcome = encode_exception(exception.get());
+  outcome = encode_raised();
   return false;
 }
 

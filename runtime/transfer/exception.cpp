@@ -39,14 +39,20 @@ bool describe(PyObject *exception, Message &message) {
 
 Message encode_exception(PyObject *exception) {
   Message message;
-  if (describe(exception, message)) return message;
-  // An interrupt that arrives here is the outcome, whatever was being described.
-  const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
-  if (PyErr_GivenExceptionMatches(raised.get(), PyExc_KeyboardInterrupt) &&
-      describe(raised.get(), message))
-    return message;
-  PyErr_Clear();
-  return plain_description(exception);
+  PyRef subject = PyRef::borrow(exception);
+  for (bool bare = false; !describe(subject.get(), message); bare = true) {
+    PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+    if (!PyErr_GivenExceptionMatches(raised.get(), PyExc_KeyboardInterrupt))
+      return plain_description(subject.get());
+    // An interrupt that arrives here is the outcome, whatever was being described. From the second
+    // on it is a new one, so that no code of the program's runs and only more interrupts delay it.
+    subject = bare ? PyRef::steal(PyObject_CallNoArgs(PyExc_KeyboardInterrupt)) : std::move(raised);
+    if (!subject) {
+      PyErr_Clear();
+      return plain_description(exception);
+    }
+  }
+  return message;
 }
 
 PyObject *decode_exception(const Message &message) {

@@ -15,9 +15,13 @@ import interlock, sys, time
 def nap(n):
     time.sleep(0.01)
     return n
-def spin(n=0):
-    while True: pass
 def ready(): print("ready", flush=True)
+def spin(n=0):
+    ready()
+    while True: pass
+def sleep():
+    ready()
+    time.sleep(600)
 """
 
 
@@ -32,7 +36,7 @@ class CtrlC(support.TestCase):
         )
         self.addCleanup(program.kill)
         self.assertEqual(program.stdout.readline(), "ready\n")
-        time.sleep(0.2)  # the program is to be well inside what follows
+        time.sleep(0.2)  # only makes it likely that the main thread waits by then
         start = time.monotonic()
         program.send_signal(signal.SIGINT)
         _, err = program.communicate(timeout=support.LIMIT)
@@ -44,15 +48,14 @@ class CtrlC(support.TestCase):
     def test_during_a_map(self):
         status = self.interrupted("""
             with interlock.Pool(2) as pool:
-                ready()
-                for _ in pool.map(nap, range(100_000)): pass
+                for n in pool.map(nap, range(100_000)):
+                    if n == 0: ready()
             """)
         self.assertEqual(status, -signal.SIGINT)
 
     def test_during_endless_tasks(self):
         status = self.interrupted("""
             with interlock.Pool(2) as pool:
-                ready()
                 list(pool.map(spin, range(2)))
             """)
         self.assertEqual(status, -signal.SIGINT)
@@ -61,6 +64,7 @@ class CtrlC(support.TestCase):
         status = self.interrupted("""
             pool = interlock.Pool(2)
             futures = [pool.submit(nap, n) for n in range(10_000)]
+            futures[0].result()
             ready()
             futures[-1].result()
             """)
@@ -69,16 +73,13 @@ class CtrlC(support.TestCase):
     def test_during_a_call(self):
         status = self.interrupted("""
             with interlock.Interpreter() as i:
-                ready()
                 i.call(spin)
             """)
         self.assertEqual(status, -signal.SIGINT)
 
     def test_during_a_call_that_blocks_in_the_system(self):
         status = self.interrupted("""
-            i = interlock.Interpreter()
-            ready()
-            i.call(time.sleep, 600)
+            interlock.Interpreter().call(sleep)
             """)
         self.assertEqual(status, -signal.SIGINT)
 
@@ -103,7 +104,6 @@ class CtrlC(support.TestCase):
         self.interrupted("""
             i = interlock.Interpreter()
             i.submit(spin)
-            ready()
             """)
 
 

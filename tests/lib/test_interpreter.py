@@ -254,6 +254,40 @@ class Inside(support.TestCase):
         self.assertEqual(err, "logged\n")
 
 
+class SlowSource:
+    """The loader of a module whose source, which a traceback shows, takes until told to go on."""
+
+    def __init__(self, reporting, go_on):
+        self.reporting, self.go_on = reporting, go_on
+        self.interrupted = []
+
+    def get_source(self, name):
+        self.reporting.send(None)
+        try:
+            self.go_on.recv()
+            self.interrupted.append(False)
+        except KeyboardInterrupt:
+            self.interrupted.append(True)
+            raise
+        return None
+
+
+def add_slow_module(running, reporting, go_on):
+    """sys.slow_module: the names of a module with spin(item), which never ends."""
+    source = """
+def spin(item):
+    running.send(item)
+    while True:
+        pass
+"""
+    sys.slow_module = {"__name__": "slow", "__loader__": SlowSource(reporting, go_on), "running": running}
+    exec(compile(source, "/no/such/directory/slow.py", "exec"), sys.slow_module)
+
+
+def spin_slowly(item):
+    sys.slow_module["spin"](item)
+
+
 class Interrupts(support.TestCase):
     def test_pure_python_is_interrupted(self):
         i = self.interpreter()
@@ -297,6 +331,45 @@ class Interrupts(support.TestCase):
                 i.interrupt()
             self.assertIn(type(future.exception(support.LIMIT)), (KeyboardInterrupt, LookupError))
             self.assertEqual(i.call(abs, -n), n)
+
+    def test_an_interrupt_while_an_interrupt_is_described_stays_one(self):
+        class AsIfInterrupted(KeyboardInterrupt):
+            def __str__(self):
+                raise type(self)
+
+        def fail():
+            raise AsIfInterrupted
+
+        i = self.interpreter()
+        future = i.submit(fail)
+        self.assertIs(type(future.exception(support.LIMIT)), KeyboardInterrupt)
+
+    def test_a_second_interrupt_leaves_the_report_of_the_first_alone(self):
+        i = self.interpreter()
+        running, reporting, go_on = (interlock.Channel(1) for _ in range(3))
+        i.call(add_slow_module, running, reporting, go_on)
+        future = i.submit(spin_slowly, 0)
+        self.assertEqual(running.recv(support.LIMIT), 0)
+        i.interrupt()
+        reporting.recv(support.LIMIT)
+        i.interrupt()
+        go_on.send(None)
+        self.assertIs(type(future.exception(support.LIMIT)), KeyboardInterrupt)
+        self.assertEqual(i.call(lambda: sys.slow_module["__loader__"].interrupted), [False])
+
+    def test_a_second_interrupt_during_the_report_of_the_first_reaches_the_next_item(self):
+        running, reporting, go_on = (interlock.Channel(2) for _ in range(3))
+        pool = interlock.Pool(1, initializer=add_slow_module, initargs=(running, reporting, go_on))
+        self.addCleanup(pool._stop_now)
+        results = pool.map(spin_slowly, range(2), chunksize=2)
+        self.assertEqual(running.recv(support.LIMIT), 0)
+        pool._workers[0].interrupt()
+        reporting.recv(support.LIMIT)
+        pool._workers[0].interrupt()
+        go_on.send(None)
+        go_on.send(None)
+        self.assertRaises(KeyboardInterrupt, next, results)
+        self.assertEqual(pool.submit(abs, -1).result(support.LIMIT), 1)
 
     def test_an_idle_interpreter_is_not_interrupted_later(self):
         i = self.interpreter()
@@ -399,6 +472,7 @@ class Closing(support.TestCase):
 
 
 @unittest.skipUnless(hasattr(os, "fork"), "no fork on this system")
+@unittest.skipIf(support.ADDRESS_SANITIZER, "the locks of its allocator may be held for ever in the child of a fork")
 class Fork(support.TestCase):
     def test_a_child_has_a_usable_runtime_and_only_its_own_interpreters(self):
         source = """
