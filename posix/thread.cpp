@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <uv.h>
 
-#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -130,7 +129,7 @@ void relax_processor() noexcept {
 /// before the C library in the order of symbol lookup.
 extern "C" __attribute__((visibility("default"), noreturn)) void pthread_exit(void *value) {
   if (interlock::is_own_thread) {
-    const std::atomic<std::uint32_t> never{0};
+    const interlock::Atomic<std::uint32_t> never{0};
     for (;;) (void)interlock::wait_on_address(never, 0, interlock::Deadline::never());
   }
   using Exit = void (*)(void *);

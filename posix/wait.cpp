@@ -79,7 +79,7 @@ WaitResult sleep_until(sem_t &semaphore, Deadline deadline) noexcept {
   }
 }
 
-void wake(const std::atomic<std::uint32_t> &word, bool all) noexcept {
+void wake(const Atomic<std::uint32_t> &word, bool all) noexcept {
   Bucket &bucket = bucket_of(&word);
   pthread_mutex_lock(&bucket.mutex);
   Sleeper **link = &bucket.first;
@@ -100,7 +100,7 @@ void wake(const std::atomic<std::uint32_t> &word, bool all) noexcept {
 
 }  // namespace
 
-WaitResult wait_on_address(const std::atomic<std::uint32_t> &word, std::uint32_t expected,
+WaitResult wait_on_address(const Atomic<std::uint32_t> &word, std::uint32_t expected,
                            Deadline deadline) noexcept {
   const int saved = errno;
   Bucket &bucket = bucket_of(&word);
@@ -127,8 +127,8 @@ WaitResult wait_on_address(const std::atomic<std::uint32_t> &word, std::uint32_t
   return result;
 }
 
-void wake_one(const std::atomic<std::uint32_t> &word) noexcept { wake(word, false); }
+void wake_one(const Atomic<std::uint32_t> &word) noexcept { wake(word, false); }
 
-void wake_all(const std::atomic<std::uint32_t> &word) noexcept { wake(word, true); }
+void wake_all(const Atomic<std::uint32_t> &word) noexcept { wake(word, true); }
 
 }  // namespace interlock

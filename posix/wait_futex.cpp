@@ -15,7 +15,7 @@
 namespace interlock {
 namespace {
 
-long futex(const std::atomic<std::uint32_t> &word, int operation, std::uint32_t value,
+long futex(const Atomic<std::uint32_t> &word, int operation, std::uint32_t value,
            const timespec *deadline) noexcept {
   return syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr,
                  FUTEX_BITSET_MATCH_ANY);
@@ -23,7 +23,7 @@ long futex(const std::atomic<std::uint32_t> &word, int operation, std::uint32_t 
 
 }  // namespace
 
-WaitResult wait_on_address(const std::atomic<std::uint32_t> &word, std::uint32_t expected,
+WaitResult wait_on_address(const Atomic<std::uint32_t> &word, std::uint32_t expected,
                            Deadline deadline) noexcept {
   timespec until{};
   until.tv_sec = static_cast<time_t>(deadline.ns / 1'000'000'000);
@@ -44,13 +44,13 @@ WaitResult wait_on_address(const std::atomic<std::uint32_t> &word, std::uint32_t
   }
 }
 
-void wake_one(const std::atomic<std::uint32_t> &word) noexcept {
+void wake_one(const Atomic<std::uint32_t> &word) noexcept {
   const int saved = errno;
   futex(word, FUTEX_WAKE, 1, nullptr);
   errno = saved;
 }
 
-void wake_all(const std::atomic<std::uint32_t> &word) noexcept {
+void wake_all(const Atomic<std::uint32_t> &word) noexcept {
   const int saved = errno;
   futex(word, FUTEX_WAKE, INT_MAX, nullptr);
   errno = saved;

@@ -11,7 +11,7 @@
 namespace interlock {
 
 /// Counts forks: a child is one above its parent. Written only while the child has one thread.
-inline std::atomic<std::uint32_t> process_generation{0};
+inline Atomic<std::uint32_t> process_generation{0};
 
 class RefCounted {
  public:
@@ -42,7 +42,7 @@ class RefCounted {
   virtual ~RefCounted() = default;
 
  private:
-  std::atomic<std::uint32_t> count_{0};
+  Atomic<std::uint32_t> count_{0};
   const std::uint32_t generation_ = load_relaxed(process_generation);
 };
 

@@ -3,9 +3,9 @@
 // Tricky', 2011, mutex 2). For leaf locks, held for a few instructions; never across Python code.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "base/atomic.hpp"
 #include "lock/lock_rank.hpp"
 
 namespace interlock {
@@ -38,7 +38,7 @@ class Mutex {
   void acquire_slow() noexcept;
   void wake_waiter() noexcept;
 
-  std::atomic<std::uint32_t> word_{0};
+  Atomic<std::uint32_t> word_{0};
   const LockRank rank_;
 };
 

@@ -3,9 +3,9 @@
 // that a late unpark() finds memory and at worst causes one look too many.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "base/atomic.hpp"
 #include "platform/wait.hpp"
 
 namespace interlock {
@@ -48,7 +48,7 @@ class Parker {
 
   void spin() const noexcept;
 
-  std::atomic<std::uint32_t> word_{0};
+  Atomic<std::uint32_t> word_{0};
   Ladder ladder_ = Ladder::kSpinThenSleep;
   Parker *next_free_ = nullptr;
 };

@@ -2,9 +2,9 @@
 // Waiting on a 32-bit word until another thread changes it and wakes.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "base/atomic.hpp"
 #include "platform/clock.hpp"
 
 namespace interlock {
@@ -17,12 +17,12 @@ enum class WaitResult {
 
 /// Waits while `word` holds `expected`, until woken or `deadline`.
 /// Thread: any.  Locks: none may be held, an interpreter lock least of all.  Blocks: yes.
-[[nodiscard]] WaitResult wait_on_address(const std::atomic<std::uint32_t> &word,
+[[nodiscard]] WaitResult wait_on_address(const Atomic<std::uint32_t> &word,
                                          std::uint32_t expected, Deadline deadline) noexcept;
 
 /// Wakes one thread, or every thread, that waits on `word`. Thread: any. The memory may already be
 /// gone: the address is only compared.
-void wake_one(const std::atomic<std::uint32_t> &word) noexcept;
-void wake_all(const std::atomic<std::uint32_t> &word) noexcept;
+void wake_one(const Atomic<std::uint32_t> &word) noexcept;
+void wake_all(const Atomic<std::uint32_t> &word) noexcept;
 
 }  // namespace interlock
