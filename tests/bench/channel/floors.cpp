@@ -57,6 +57,7 @@ class SleepingWord {
 /// One sender, one receiver: the state of a cell tells whose turn it is.
 class SlotRing {
  public:
+  static constexpr bool kOneToOne = true;
   static bool can(std::size_t capacity) { return capacity != 0 && capacity != bench::kUnbounded; }
   explicit SlotRing(std::size_t capacity) : size_(capacity), cells_(new Cell[capacity]) {}
 

@@ -4,8 +4,8 @@
 //
 //     explicit Q(std::size_t capacity);  void send(std::uint64_t);  std::uint64_t recv();
 //
-// and where it has them: send_many(n from a number on), recv_many(at most n, returns their sum),
-// recv_either(a, b), sleep_at_once() for waits that do not spin.
+// and can(capacity); where it has them: send_many(n from a number on), recv_many(at most n, returns
+// their sum), recv_either(a, b), sleep_at_once() for waits that do not spin, kOneToOne.
 //
 // Arguments: MILLISECONDS CPUS SCENARIO...; CPUS is "0,1" (one thread on each, in turn) or "any".
 // Prints a line for each scenario: peer, scenario, placement, nanoseconds for a message or trip.
@@ -228,7 +228,7 @@ inline std::size_t capacity_of(std::string_view scenario) {
   return text == "unbounded" ? kUnbounded : std::strtoull(text.c_str(), nullptr, 10);
 }
 
-/// Nanoseconds, or below 0 where Q has no such thing. `Q::kCan(capacity)` tells which capacities.
+/// Nanoseconds, or below 0 where Q has no such thing.
 template <typename Q>
 double measure_scenario(const Placement &placement, std::int64_t budget_ns, std::string_view name) {
   const auto starts = [name](std::string_view with) { return name.substr(0, with.size()) == with; };
@@ -248,7 +248,9 @@ double measure_scenario(const Placement &placement, std::int64_t budget_ns, std:
   const bool batches = starts("batch");
   if constexpr (!requires(Q &queue) { queue.send_many(std::uint64_t{}, std::size_t{}); })
     if (batches) return -1;
-  const std::size_t pairs = starts("stream-2p2c") || starts("batch-2p2c") ? 2 : 1;
+  const std::size_t pairs = starts("stream-2p2c") ? 2 : 1;
+  if constexpr (requires { Q::kOneToOne; })
+    if (pairs != 1) return -1;
   return measure(budget_ns,
                  [&](auto n) { return stream<Q>(placement, capacity, pairs, n, batches); });
 }
