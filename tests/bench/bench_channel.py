@@ -19,6 +19,7 @@ import interlock
 CAPACITY = 1024
 BATCH = 64
 HOLD_SECONDS = 0.0002  # longer than anything spins
+IDLE_TRIP_NS = 600_000  # about, with both sleeps
 START_NS = 3_000_000
 
 
@@ -374,7 +375,10 @@ def main():
         once = lambda count: ASYNCIO_PEERS[peer](count, cpus, loop)  # noqa: E731
     else:
         once = lambda count: measure_once(peer, scenario, count, cpus)  # noqa: E731
-    if peer == "interpreters.Queue" and scenario.startswith("py-roundtrip"):
+    if scenario == "py-roundtrip-parked":
+        count = int(milliseconds) * 1_000_000 // IDLE_TRIP_NS + 1
+        ns = once(count) / count
+    elif peer == "interpreters.Queue" and scenario == "py-roundtrip-spinning":
         ns = once(8) / 8  # it looks every 10 ms
     else:
         ns = measure(int(milliseconds) * 1_000_000, once)

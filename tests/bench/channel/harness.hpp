@@ -33,6 +33,7 @@ namespace bench {
 constexpr std::size_t kUnbounded = std::numeric_limits<std::size_t>::max();
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kRoundTripCapacity = 64;
+constexpr std::int64_t kIdleTripNs = 600'000;  // about, with both sleeps
 
 using Bodies = std::vector<std::function<void()>>;
 
@@ -203,6 +204,36 @@ std::int64_t round_trip(const Placement &placement, std::uint64_t count, bool as
                          }});
 }
 
+/// The same, but each side sleeps for a while before it sends, so that the other is asleep as well,
+/// however long it spins. The sleeps are not counted.
+template <typename Q>
+std::int64_t round_trip_from_sleep(const Placement &placement, std::uint64_t count) {
+  constexpr std::chrono::microseconds kHold{200};
+  Q there(kRoundTripCapacity);
+  Q back(kRoundTripCapacity);
+  std::int64_t trips = 0;
+  std::int64_t held = 0;
+  run(placement, {[&] {
+                    for (std::uint64_t i = 1; i <= count; ++i) {
+                      std::this_thread::sleep_for(kHold);
+                      const std::int64_t sent = now_ns();
+                      there.send(i);
+                      check(back.recv() == i, "a round trip");
+                      trips += now_ns() - sent;
+                    }
+                  },
+                  [&] {
+                    for (std::uint64_t i = 1; i <= count; ++i) {
+                      const std::uint64_t number = there.recv();
+                      const std::int64_t received = now_ns();
+                      std::this_thread::sleep_for(kHold);
+                      held += now_ns() - received;
+                      back.send(number);
+                    }
+                  }});
+  return trips - held;
+}
+
 /// One sender to two queues in turn, one receiver that takes from whichever has a message.
 template <typename Q>
 std::int64_t select_of_two(const Placement &placement, std::size_t capacity, std::uint64_t count) {
@@ -235,7 +266,12 @@ double measure_scenario(const Placement &placement, std::int64_t budget_ns, std:
   const std::size_t capacity = capacity_of(name);
   Backoff::may_share = placement.alone() || placement.cpus.empty() || starts("stream-2p2c");
   if (starts("roundtrip")) {
-    if (!Q::can(kRoundTripCapacity)) return -1;
+    if (!Q::can(kRoundTripCapacity) && !Q::can(kUnbounded)) return -1;
+    if (name == "roundtrip-idle") {
+      const auto count = static_cast<std::uint64_t>(budget_ns / kIdleTripNs + 1);
+      return static_cast<double>(round_trip_from_sleep<Q>(placement, count)) /
+             static_cast<double>(count);
+    }
     const bool asleep = name == "roundtrip-parked";
     return measure(budget_ns, [&](auto count) { return round_trip<Q>(placement, count, asleep); });
   }

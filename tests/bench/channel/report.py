@@ -1,62 +1,183 @@
 # SPDX-License-Identifier: MIT
-"""The table of the benchmark, in the terminal and in docs/performance.md, and the targets."""
+"""The table of the benchmark, in the terminal and in docs/performance.md, and whether targets are met."""
 
 import statistics
 
+import plan
+
+BEGIN = "<!-- make bench-channel writes from here -->"
+END = "<!-- to here -->"
+
 
 def spread(values):
-    """Half the distance of the quartiles, in percent of the median."""
-    known = sorted(ns for ns in values if ns is not None)
+    """Half the distance of the quartiles, in percent of the median; None for less than two values."""
+    known = [ns for ns in values if ns is not None]
     if len(known) < 2:
         return None
-    quarter = statistics.quantiles(known, n=4, method="inclusive")
-    return 50 * (quarter[2] - quarter[0]) / quarter[1]
+    low, middle, high = statistics.quantiles(known, n=4, method="inclusive")
+    return 50 * (high - low) / middle
 
 
 def number(ns):
-    if ns < 100:
-        return f"{ns:.1f}"
-    return f"{ns:,.0f}"
+    return f"{ns:,.1f}" if ns < 100 else f"{ns:,.0f}"
 
 
-def cells(measurements, group, row, placement):
-    """Nanoseconds, spread, ratio to the first floor; empty where nothing was measured."""
-    median = measurements.median(group, row, placement)
-    if median is None:
-        return ["", "", ""]
-    width = spread(measurements.of(group, row, placement))
-    ratio = measurements.ratio(group, row, group.floors[0], placement)
-    return [
-        number(median),
-        "" if width is None else f"±{width:.0f}%",
-        "" if ratio is None or row is group.floors[0] else f"{ratio:.2f}",
-    ]
+def aligned(table, left=1):
+    """Lines of a table whose first `left` columns are aligned to the left."""
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    for row in table:
+        cells = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+        yield "  ".join(cells).rstrip()
 
 
-def table(groups, measurements, places):
-    """Rows of cells: title rows have one."""
-    rows = [["", *(cell for place in places for cell in (f"{place}, ns", "", "× floor"))]]
-    for group in groups:
-        measured = []
+class Report:
+    def __init__(self, groups, measurements, missing, places, machine):
+        self.groups = groups
+        self.measurements = measurements
+        self.missing = missing
+        self.places = places
+        self.machine = machine
+        self.rounds = max(map(len, measurements.values.values()), default=0)
+
+    # Single figures.
+
+    def cells(self, group, row):
+        """For each placement: nanoseconds, spread, ratio to the floor; empty where nothing was measured."""
+        cells = []
+        for place in self.places:
+            median = self.measurements.median(group, row, place)
+            if median is None:
+                cells += ["", "", ""]
+                continue
+            width = spread(self.measurements.of(group, row, place))
+            ratio = None if row is group.floors[0] else self.measurements.ratio(group, row, group.floors[0], place)
+            cells += [
+                number(median),
+                "" if width is None else f"±{width:.0f}%",
+                "" if ratio is None else f"{ratio:.2f}" if ratio < 100 else f"{ratio:,.0f}",
+            ]
+        return cells
+
+    def rows(self, group):
+        """The rows of a group that were measured, floors first: row, name, cells."""
         for row in [*group.floors, *group.rows]:
-            line = [cell for place in places for cell in cells(measurements, group, row, place)]
-            if any(line):
-                floor = row in group.floors
-                measured.append([f"{'floor: ' if floor else ''}{row.label or row.peer}", *line])
-        if measured:
-            rows.append([group.title])
-            rows.extend(measured)
-    return rows
+            cells = self.cells(group, row)
+            if any(cells):
+                yield row, f"floor: {row.name}" if row in group.floors else row.name, cells
 
+    def targets(self):
+        """For each target: figure, what is asked, what was reached, met or not (None: not measured)."""
+        place = "split" if "split" in self.places else self.places[0]
+        for target in plan.TARGETS:
+            group = next((each for each in self.groups if each.title == target.group), None)
+            found = None
+            if group is not None:
+                rows = {}
+                for row in [*group.floors, *group.rows]:
+                    rows.setdefault(row.peer, row)
+                    rows[row.peer, row.scenario] = row
 
-def print_table(rows):
-    width = max(len(row[0]) for row in rows if len(row) > 1) + 2
-    for row in rows:
-        if len(row) == 1:
-            print(f"\n{row[0]}")
-        else:
-            print(f"  {row[0]:<{width}}" + "".join(f"{cell:>13}" if i % 3 == 0 else f"{cell:>8}" for i, cell in enumerate(row[1:])))
+                def ratio(name, other, group=group, rows=rows):
+                    if name not in rows or other not in rows:
+                        return None
+                    return self.measurements.ratio(group, rows[name], rows[other], place)
 
+                def ns(name, group=group, rows=rows):
+                    return self.measurements.median(group, rows[name], place) if name in rows else None
 
-def write(groups, measurements, missing, options):
-    print_table(table(groups, measurements, options.placements))
+                found = target.test(ratio, ns)
+            reached, met = found or ("not measured", None)
+            yield target.figure, target.asked, reached, met
+
+    def absent(self):
+        """Who was left out, and why."""
+        lines = {}
+        for group in self.groups:
+            for row in group.rows:
+                if row.program in self.missing:
+                    lines[row.name] = self.missing[row.program]
+                elif reason := self.measurements.reasons.get((row.peer, row.scenario)):
+                    lines[f"{row.name} ({row.scenario})"] = reason
+        return lines
+
+    # Pages.
+
+    def print(self):
+        header = ["", *(cell for place in self.places for cell in (f"{place}, ns", "", "floors"))]
+        table = [header]
+        for group in self.groups:
+            rows = [["  " + name, *cells] for _, name, cells in self.rows(group)]
+            if rows:
+                table += [[""] * len(header), [group.title, *[""] * (len(header) - 1)], *rows]
+        print("\n".join(aligned(table)))
+        print()
+        marks = {True: "met", False: "NOT MET", None: ""}
+        print("\n".join(aligned([["figure", "at least", "reached", ""], *([a, b, c, marks[d]] for a, b, c, d in self.targets())], 4)))
+        if absent := self.absent():
+            print("\nleft out:")
+            for name, reason in absent.items():
+                print(f"  {name}: {reason}")
+        print(f"\n{self.method()}")
+
+    def method(self):
+        m = self.measurements
+        text = f"Medians of {self.rounds} rounds; ± half the distance of the quartiles."
+        if m.disturbed:
+            text += f" While {m.disturbed} of {m.runs} measurements ran, others used the processors."
+        return text
+
+    def markdown(self):
+        lines = [f"Measured on {self.machine['processor']}; {self.machine['system']}; {self.machine['python']}; {self.machine['compiler']}. {self.method()}", ""]
+        lines += ["| figure | at least | reached | |", "|---|---|---|---|"]
+        marks = {True: "met", False: "**not met**", None: ""}
+        lines += [f"| {a} | {b} | {c} | {marks[d]} |" for a, b, c, d in self.targets()]
+        lines += ["", "| nanoseconds | " + " | ".join(f"{place} | | × floor" for place in self.places) + " |"]
+        lines.append("|---|" + "---:|" * 3 * len(self.places))
+        for group in self.groups:
+            rows = list(self.rows(group))
+            if not rows:
+                continue
+            lines.append(f"| **{group.title}** |" + " |" * 3 * len(self.places))
+            for row, name, cells in rows:
+                ours = row in group.rows and row.peer.startswith("interlock")
+                lines.append("| " + " | ".join([f"**{name}**" if ours else name, *cells]) + " |")
+        if absent := self.absent():
+            lines += ["", "Left out: " + "; ".join(f"{name}: {reason}" for name, reason in absent.items()) + "."]
+        return "\n".join(lines)
+
+    def write_into(self, path):
+        """Replaces what stands between the markers of a page."""
+        page = path.read_text()
+        before, _, rest = page.partition(BEGIN)
+        _, _, after = rest.partition(END)
+        path.write_text(f"{before}{BEGIN}\n\n{self.markdown()}\n\n{END}{after}")
+
+    def as_json(self):
+        figures = []
+        for group in self.groups:
+            for row in [*group.floors, *group.rows]:
+                for place in self.places:
+                    if values := self.measurements.of(group, row, place):
+                        figures.append(
+                            {
+                                "figure": group.title,
+                                "layer": group.layer,
+                                "peer": row.name,
+                                "scenario": row.scenario,
+                                "floor": row in group.floors,
+                                "placement": place,
+                                "ns": values,
+                                "median": self.measurements.median(group, row, place),
+                                "ratio": self.measurements.ratio(group, row, group.floors[0], place),
+                            }
+                        )
+        names = ("figure", "asked", "reached", "met")
+        return {
+            "machine": self.machine,
+            "rounds": self.rounds,
+            "disturbed": self.measurements.disturbed,
+            "runs": self.measurements.runs,
+            "targets": [dict(zip(names, target)) for target in self.targets()],
+            "left out": self.absent(),
+            "figures": figures,
+        }

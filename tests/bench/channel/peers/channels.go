@@ -15,7 +15,11 @@ import (
 	"unsafe"
 )
 
-const roundTripCapacity = 64
+const (
+	roundTripCapacity = 64
+	hold              = 200 * time.Microsecond
+	idleTrip          = 600_000 // nanoseconds, about, with both sleeps
+)
 
 var (
 	locked bool
@@ -116,6 +120,33 @@ func roundTrip(count int) int64 {
 	return ns
 }
 
+// Each side sleeps before it sends, as in harness.hpp.
+func roundTripFromSleep(count int) float64 {
+	there := make(chan int, roundTripCapacity)
+	back := make(chan int, roundTripCapacity)
+	var trips, held time.Duration
+	run(func() int {
+		for i := 1; i <= count; i++ {
+			time.Sleep(hold)
+			sent := time.Now()
+			there <- i
+			check(<-back == i)
+			trips += time.Since(sent)
+		}
+		return 0
+	}, func() int {
+		for i := 0; i < count; i++ {
+			number := <-there
+			received := time.Now()
+			time.Sleep(hold)
+			held += time.Since(received)
+			back <- number
+		}
+		return 0
+	})
+	return float64(trips-held) / float64(count)
+}
+
 func selectOfTwo(capacity, count int) int64 {
 	first := make(chan int, capacity)
 	second := make(chan int, capacity)
@@ -152,6 +183,9 @@ func measure(budget int64, once func(count int) int64) float64 {
 }
 
 func measureScenario(name string, budget int64) (float64, bool) {
+	if name == "roundtrip-idle" {
+		return roundTripFromSleep(int(budget/idleTrip) + 1), true
+	}
 	if strings.HasPrefix(name, "roundtrip") {
 		return measure(budget, roundTrip), true
 	}

@@ -15,9 +15,7 @@ namespace {
 
 class Queue {
  public:
-  static bool can(std::size_t capacity) {
-    return capacity == bench::kUnbounded || capacity == bench::kRoundTripCapacity;
-  }
+  static bool can(std::size_t capacity) { return capacity == bench::kUnbounded; }
   explicit Queue(std::size_t) {}
 
   void send(std::uint64_t number) { queue_.enqueue(number); }

@@ -5,6 +5,7 @@ use std::sync::{mpsc, Arc, Barrier};
 use std::time::Instant;
 
 const ROUND_TRIP_CAPACITY: Option<usize> = Some(64);
+const IDLE_TRIP_NS: u64 = 600_000; // about, with both sleeps
 
 type Body = Box<dyn FnOnce() -> u64 + Send>;
 
@@ -168,6 +169,37 @@ fn round_trip<Q: Queue>(cpus: &[usize], count: u64) -> u64 {
     run(cpus, vec![asker, answerer]).0
 }
 
+/// Each side sleeps before it sends, as in harness.hpp.
+fn round_trip_from_sleep<Q: Queue>(cpus: &[usize], count: u64) -> f64 {
+    let hold = std::time::Duration::from_micros(200);
+    let (there, there_out) = Q::make(ROUND_TRIP_CAPACITY);
+    let (back, back_out) = Q::make(ROUND_TRIP_CAPACITY);
+    let total = Arc::new(std::sync::atomic::AtomicI64::new(0));
+    let (trips, held) = (total.clone(), total.clone());
+    let asker: Body = Box::new(move || {
+        for i in 1..=count {
+            std::thread::sleep(hold);
+            let sent = Instant::now();
+            Q::send(&there, i);
+            assert_eq!(Q::recv(&back_out), i);
+            trips.fetch_add(sent.elapsed().as_nanos() as i64, std::sync::atomic::Ordering::Relaxed);
+        }
+        0
+    });
+    let answerer: Body = Box::new(move || {
+        for _ in 0..count {
+            let number = Q::recv(&there_out);
+            let received = Instant::now();
+            std::thread::sleep(hold);
+            held.fetch_sub(received.elapsed().as_nanos() as i64, std::sync::atomic::Ordering::Relaxed);
+            Q::send(&back, number);
+        }
+        0
+    });
+    run(cpus, vec![asker, answerer]);
+    total.load(std::sync::atomic::Ordering::Relaxed) as f64 / count as f64
+}
+
 fn select_of_two<Q: Queue>(cpus: &[usize], capacity: Option<usize>, count: u64) -> u64 {
     let (first, first_out) = Q::make(capacity);
     let (second, second_out) = Q::make(capacity);
@@ -200,6 +232,9 @@ fn measure(budget_ns: u64, mut once: impl FnMut(u64) -> Option<u64>) -> Option<f
 
 fn measure_scenario<Q: Queue>(cpus: &[usize], budget_ns: u64, name: &str) -> Option<f64> {
     let capacity = name.rsplit('-').next().and_then(|text| text.parse().ok());
+    if name == "roundtrip-idle" {
+        return Some(round_trip_from_sleep::<Q>(cpus, budget_ns / IDLE_TRIP_NS + 1));
+    }
     if name.starts_with("roundtrip") {
         return measure(budget_ns, |count| Some(round_trip::<Q>(cpus, count)));
     }
