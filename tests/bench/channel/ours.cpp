@@ -1,41 +1,27 @@
 // SPDX-License-Identifier: MIT
-// interlock's Channel from C++. This is the one place of the benchmarks that knows its interface.
+// interlock's Channel from C++. This is the one place of the C++ benchmarks that knows its interface.
 #include <array>
 #include <span>
 
 #include "channel/channel.hpp"
+#include "channel/select.hpp"
 #include "harness.hpp"
 #include "lock/parker.hpp"
-#if __has_include("channel/select.hpp")
-#include "channel/select.hpp"
-#endif
 
 using namespace interlock;
 
 namespace {
 
-/// Old: only bounded, made by make_ref.  New: Channel::create.
-template <typename C>
-concept HasCreate = requires { C::create(std::size_t{1}); };
-
-template <typename C>
-Ref<C> make_channel(std::size_t capacity) {
-  if constexpr (HasCreate<C>) {
-    return C::create(capacity == bench::kUnbounded ? C::kUnbounded : capacity).value();
-  } else {
-    return make_ref<C>(capacity);
-  }
-}
-
-template <typename C>
 class Queue {
  public:
-  static bool can(std::size_t capacity) {
-    return HasCreate<C> || (capacity != 0 && capacity != bench::kUnbounded);
-  }
+  static bool can(std::size_t) { return true; }
   static void sleep_at_once() { Parker::current().set_ladder(Parker::Ladder::kSleep); }
 
-  explicit Queue(std::size_t capacity) : channel_(make_channel<C>(capacity)) {}
+  explicit Queue(std::size_t capacity) {
+    auto made = Channel::create(capacity == bench::kUnbounded ? Channel::kUnbounded : capacity);
+    bench::check(made.ok(), "a new channel");
+    channel_ = std::move(made.value());
+  }
 
   void send(std::uint64_t number) {
     Message message = Message::from_int64(static_cast<std::int64_t>(number));
@@ -48,11 +34,7 @@ class Queue {
     return value(message);
   }
 
-  void send_many(std::uint64_t first, std::size_t count)
-    requires requires(C &channel, std::span<Message> messages, std::size_t &sent) {
-      (void)channel.send_many_until(messages, sent, Deadline::never());
-    }
-  {
+  void send_many(std::uint64_t first, std::size_t count) {
     std::array<Message, bench::kBatch> messages;
     for (std::size_t i = 0; i < count; ++i)
       messages[i] = Message::from_int64(static_cast<std::int64_t>(first + i));
@@ -60,12 +42,7 @@ class Queue {
     done(channel_->send_many_until(std::span(messages.data(), count), sent, Deadline::never()));
   }
 
-  /// The sum of what it took, which is `taken` messages.
-  std::uint64_t recv_many(std::size_t most, std::uint64_t &taken)
-    requires requires(C &channel, std::span<Message> messages, std::size_t &received) {
-      (void)channel.recv_many_until(messages, received, Deadline::never());
-    }
-  {
+  std::uint64_t recv_many(std::size_t most, std::uint64_t &taken) {
     std::array<Message, bench::kBatch> messages;
     std::size_t received = 0;
     done(channel_->recv_many_until(std::span(messages.data(), most), received, Deadline::never()));
@@ -75,17 +52,25 @@ class Queue {
     return sum;
   }
 
+  static std::uint64_t recv_either(Queue &first, Queue &second) {
+    Message message;
+    std::array<SelectCase, 2> cases;
+    cases[0] = {first.channel_.get(), Channel::Direction::kReceive, &message, {}};
+    cases[1] = {second.channel_.get(), Channel::Direction::kReceive, &message, {}};
+    std::size_t index = 0;
+    done(select_until(cases, false, Deadline::never(), index));
+    return value(message);
+  }
+
  private:
   static void done(const Status &status) { bench::check(status.ok(), "a status of the channel"); }
   static std::uint64_t value(const Message &message) {
     return static_cast<std::uint64_t>(message.as_int64().value_or(0));
   }
 
-  Ref<C> channel_;
+  Ref<Channel> channel_;
 };
 
 }  // namespace
 
-int main(int argc, char **argv) {
-  return bench::run_main<Queue<Channel>>("interlock", argc, argv);
-}
+int main(int argc, char **argv) { return bench::run_main<Queue>("interlock", argc, argv); }
