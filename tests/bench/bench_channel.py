@@ -268,7 +268,9 @@ def measure_once(peer, scenario, count, cpus):
     if scenario == "py-stream":
         return timed(pair(where, kind, (produce, consume), [make(kind, CAPACITY)], count, cpus))
     if scenario == "py-batches":
-        return timed(pair(where, f"{kind}-batches", (produce_batches, consume_batches), [make(kind, CAPACITY)], count, cpus))
+        return timed(
+            pair(where, f"{kind}-batches", (produce_batches, consume_batches), [make(kind, CAPACITY)], count, cpus)
+        )
     both = [make(kind, CAPACITY), make(kind, CAPACITY)]
     if scenario == "py-roundtrip-spinning":
         return timed(pair(where, kind, (ask, answer), both, count, cpus))
@@ -284,7 +286,7 @@ def measure_once(peer, scenario, count, cpus):
 def call_soon_threadsafe(count, cpus, loop):
     """A number to the loop of another thread and back."""
     loops = [new_loop(loop), new_loop(loop)]
-    waiting = [None, None]
+    waiting = [each.create_future() for each in loops]
     times = {}
 
     def give(side, number):
@@ -294,7 +296,6 @@ def call_soon_threadsafe(count, cpus, loop):
         if cpus[me] is not None:
             os.sched_setaffinity(0, {cpus[me]})
         other = loops[1 - me]
-        waiting[me] = loops[me].create_future()
         await asyncio.sleep(START_NS / 1e9)
         begin = time.perf_counter_ns()
         for number in range(count):
@@ -355,13 +356,22 @@ def lacking(peer, scenario):
 
 
 def measure(budget_ns, once):
-    """Grows the count until a run takes about the budget; the last one counts."""
+    """As measure() of channel/harness.hpp."""
     count = BATCH
+    best = float("inf")
+    long_runs = []
     while True:
-        ns = max(once(count), 1)
+        messages = (int(count) // BATCH + 1) * BATCH
+        ns = max(once(messages), 1)
+        each = ns / messages
+        best = min(best, each)
         if ns >= budget_ns / 2:
-            return ns / count
-        count = -(-int(count * min(budget_ns / ns, 16)) // BATCH) * BATCH
+            long_runs.append(each)
+            if each < 2 * best or best * messages > 10 * budget_ns:
+                return each
+            if len(long_runs) == 3:
+                return sorted(long_runs)[1]
+        count = min(16 * count, budget_ns / best)
 
 
 def main():

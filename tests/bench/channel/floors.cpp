@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the hardware and the kernel allow, by the method of the other programs: a cache line there and
-// back, a futex there and back, and two bare rings with the cells of a channel, which can only spin.
-// `floors cacheline|futex|spsc|mpmc ...`.
+// What the hardware and the kernel allow, by the method of the other programs: a cache line there
+// and back, a futex there and back, and two bare rings with the cells of a channel, which can only
+// spin. `floors cacheline|futex|spsc|mpmc ...`.
 #include <atomic>
 #include <memory>
 
@@ -150,6 +150,7 @@ int main(int argc, char **argv) {
   if (which == "futex") return go.operator()<SleepingWord>("futex");
   if (which == "spsc") return go.operator()<SlotRing>("bare-spsc");
   if (which == "mpmc") return go.operator()<TicketRing>("bare-mpmc");
-  std::fprintf(stderr, "usage: %s cacheline|futex|spsc|mpmc MILLISECONDS CPUS SCENARIO...\n", argv[0]);
+  std::fprintf(stderr, "usage: %s cacheline|futex|spsc|mpmc MILLISECONDS CPUS SCENARIO...\n",
+               argv[0]);
   return 2;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// interlock's Channel from C++. This is the one place of the C++ benchmarks that knows its interface.
+// interlock's Channel from C++. This is the one place of the C++ benchmarks that knows its
+// interface.
 #include <array>
 #include <span>
 

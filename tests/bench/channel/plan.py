@@ -96,7 +96,10 @@ def cpp_groups():
         Group(
             "batches of 64, 1 sender, 1 receiver, capacity 1024",
             [BARE, BARE_SPSC],
-            [Row("interlock", "interlock", "batch-1p1c-1024"), Row("moodycamel", "moodycamel", "batch-1p1c-unbounded", unbounded)],
+            [
+                Row("interlock", "interlock", "batch-1p1c-1024"),
+                Row("moodycamel", "moodycamel", "batch-1p1c-unbounded", unbounded),
+            ],
         ),
         Group(
             "select over 2 channels, 1 sender, capacity 1024",
@@ -125,7 +128,9 @@ def cpp_groups():
             [IDLE_FUTEX],
             [
                 Row("interlock", "interlock", "roundtrip-idle"),
-                *peer_rows("roundtrip-idle", ("crossbeam", "rust-std", "go", "go-locked", "moodycamel", "tbb", "condvar")),
+                *peer_rows(
+                    "roundtrip-idle", ("crossbeam", "rust-std", "go", "go-locked", "moodycamel", "tbb", "condvar")
+                ),
             ],
             longer=2,
         ),

@@ -5,16 +5,15 @@ import statistics
 
 import plan
 
-BEGIN = "<!-- make bench-channel writes from here -->"
+BEGIN = "<!-- make bench-channel-docs writes from here -->"
 END = "<!-- to here -->"
 
 
 def spread(values):
     """Half the distance of the quartiles, in percent of the median; None for less than two values."""
-    known = [ns for ns in values if ns is not None]
-    if len(known) < 2:
+    if len(values) < 2:
         return None
-    low, middle, high = statistics.quantiles(known, n=4, method="inclusive")
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return 50 * (high - low) / middle
 
 
@@ -26,7 +25,9 @@ def aligned(table, left=1):
     """Lines of a table whose first `left` columns are aligned to the left."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
-        cells = [cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))]
+        cells = [
+            cell.ljust(width) if i < left else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))
+        ]
         yield "  ".join(cells).rstrip()
 
 
@@ -112,7 +113,13 @@ class Report:
         print("\n".join(aligned(table)))
         print()
         marks = {True: "met", False: "NOT MET", None: ""}
-        print("\n".join(aligned([["figure", "at least", "reached", ""], *([a, b, c, marks[d]] for a, b, c, d in self.targets())], 4)))
+        print(
+            "\n".join(
+                aligned(
+                    [["figure", "at least", "reached", ""], *([a, b, c, marks[d]] for a, b, c, d in self.targets())], 4
+                )
+            )
+        )
         if absent := self.absent():
             print("\nleft out:")
             for name, reason in absent.items():
@@ -127,7 +134,10 @@ class Report:
         return text
 
     def markdown(self):
-        lines = [f"Measured on {self.machine['processor']}; {self.machine['system']}; {self.machine['python']}; {self.machine['compiler']}. {self.method()}", ""]
+        lines = [
+            f"Measured on {self.machine['processor']}; {self.machine['system']}; {self.machine['python']}; {self.machine['compiler']}. {self.method()}",
+            "",
+        ]
         lines += ["| figure | at least | reached | |", "|---|---|---|---|"]
         marks = {True: "met", False: "**not met**", None: ""}
         lines += [f"| {a} | {b} | {c} | {marks[d]} |" for a, b, c, d in self.targets()]
@@ -157,7 +167,7 @@ class Report:
         for group in self.groups:
             for row in [*group.floors, *group.rows]:
                 for place in self.places:
-                    if values := self.measurements.of(group, row, place):
+                    if values := self.measurements.rounds(group, row, place):
                         figures.append(
                             {
                                 "figure": group.title,
@@ -166,7 +176,8 @@ class Report:
                                 "scenario": row.scenario,
                                 "floor": row in group.floors,
                                 "placement": place,
-                                "ns": values,
+                                "ns": [ns for ns, _ in values],
+                                "disturbed": [disturbed for _, disturbed in values],
                                 "median": self.measurements.median(group, row, place),
                                 "ratio": self.measurements.ratio(group, row, group.floors[0], place),
                             }

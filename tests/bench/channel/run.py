@@ -8,12 +8,15 @@ measured just before it in the same round. Programs time themselves: this one on
 """
 
 import argparse
+import contextlib
+import fcntl
 import functools
 import json
 import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -44,7 +47,10 @@ def placements(names):
 
 
 class Measurements:
-    """Nanoseconds by group, row and placement, one for each round; None where a program gave nothing."""
+    """Nanoseconds by group, row and placement, one for each round; None where a program gave nothing.
+
+    Of those during which others used the processors only if there are no better ones.
+    """
 
     def __init__(self):
         self.values = {}
@@ -52,21 +58,28 @@ class Measurements:
         self.disturbed = 0
         self.runs = 0
 
-    def add(self, group, row, placement, ns):
-        self.values.setdefault((group.title, row.peer, row.scenario, placement), []).append(ns)
+    def add(self, group, row, placement, ns, disturbed):
+        self.runs += 1
+        self.disturbed += disturbed
+        self.values.setdefault((group.title, row.peer, row.scenario, placement), []).append((ns, disturbed))
 
-    def of(self, group, row, placement):
+    def rounds(self, group, row, placement):
         return self.values.get((group.title, row.peer, row.scenario, placement), [])
 
+    def of(self, group, row, placement):
+        known = [each for each in self.rounds(group, row, placement) if each[0] is not None]
+        return [ns for ns, disturbed in known if not disturbed] or [ns for ns, _ in known]
+
     def median(self, group, row, placement):
-        known = [ns for ns in self.of(group, row, placement) if ns is not None]
-        return statistics.median(known) if known else None
+        values = self.of(group, row, placement)
+        return statistics.median(values) if values else None
 
     def ratio(self, group, row, other, placement):
         """The median of row / other of the same round."""
-        pairs = zip(self.of(group, row, placement), self.of(group, other, placement))
-        ratios = [each / base for each, base in pairs if each is not None and base]
-        return statistics.median(ratios) if ratios else None
+        pairs = zip(self.rounds(group, row, placement), self.rounds(group, other, placement))
+        ratios = [(a / b, d or e) for (a, d), (b, e) in pairs if a is not None and b]
+        best = [ratio for ratio, disturbed in ratios if not disturbed] or [ratio for ratio, _ in ratios]
+        return statistics.median(best) if best else None
 
 
 def busy_seconds():
@@ -104,6 +117,14 @@ class Watch:
         return times.user + times.system + times.children_user + times.children_system
 
 
+@contextlib.contextmanager
+def alone():
+    """Keeps the measurements of another run of this program apart from ours."""
+    with open(Path(tempfile.gettempdir()) / "interlock-bench.lock", "a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def run_once(measurements, command, row, milliseconds, cpus):
     """Nanoseconds, or None."""
     arguments = [*command, str(milliseconds), cpus, row.scenario]
@@ -129,16 +150,15 @@ def run_once(measurements, command, row, milliseconds, cpus):
 
 
 def measure_row(measurements, command, row, milliseconds, cpus, patience):
-    """The same, measured again while others use the processors, as often as `patience` has tries left."""
+    """The same, measured again while others use the processors, as often as `patience` has tries left.
+
+    Also whether they did to the last.
+    """
     while True:
-        with Watch() as watch:
+        with alone(), Watch() as watch:
             ns = run_once(measurements, command, row, milliseconds, cpus)
-        measurements.runs += 1
-        if not watch.disturbed or ns is None:
-            return ns
-        if patience[0] == 0:
-            measurements.disturbed += 1
-            return ns
+        if not watch.disturbed or ns is None or patience[0] == 0:
+            return ns, watch.disturbed
         patience[0] -= 1
 
 
@@ -154,8 +174,8 @@ def measure(groups, commands, places, options, measurements):
                         continue
                     milliseconds = max(1, round(options.milliseconds * group.longer))
                     command = commands[row.program]
-                    ns = measure_row(measurements, command, row, milliseconds, cpus, patience)
-                    measurements.add(group, row, placement, ns)
+                    found = measure_row(measurements, command, row, milliseconds, cpus, patience)
+                    measurements.add(group, row, placement, *found)
         seconds = time.monotonic() - started
         print(f"round {round_number + 1} of {options.rounds}: {seconds:.0f} s", file=sys.stderr, flush=True)
 

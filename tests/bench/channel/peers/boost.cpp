@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// boost::lockfree: `boost queue|spsc MILLISECONDS CPUS SCENARIO...`. Neither can block: here they spin.
+// boost::lockfree: `boost queue|spsc MILLISECONDS CPUS SCENARIO...`. Neither can block: here they
+// spin.
 #include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 

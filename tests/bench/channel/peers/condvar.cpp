@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What one writes by hand: a std::deque under a std::mutex, with a condition variable for each side.
+// What one writes by hand: a std::deque under a std::mutex, with a condition variable for each
+// side.
 #include <condition_variable>
 #include <deque>
 #include <mutex>
