@@ -8,7 +8,8 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes copies of objects between any of them. Functions cross even if they are defined
+itself; Channel passes copies of objects between any of them, also in asyncio, and select() waits for
+several channels. Functions cross even if they are defined
 in the main script. global_lock serialises what all interpreters share, such as the environment.
 """
 
@@ -19,7 +20,10 @@ from _interlock import (
     ChannelFull,
     InterpreterEnded,
     TransferError,
+    after,
+    every,
     global_lock,
+    select,
 )
 
 from ._errors import RemoteError, RemoteTraceback
@@ -41,7 +45,10 @@ __all__ = [
     "RemoteError",
     "RemoteTraceback",
     "TransferError",
+    "after",
+    "every",
     "global_lock",
+    "select",
 ]
 
 

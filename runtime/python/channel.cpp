@@ -240,6 +240,21 @@ PyObject *next(PyObject *self) {
   return finish_recv(status, message);
 }
 
+/// Calls a function of lib/interlock/_aio.py.
+template <typename... Args>
+PyObject *call_aio(const char *name, Args... args) {
+  const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._aio"));
+  const PyRef function =
+      module ? PyRef::steal(PyObject_GetAttrString(module.get(), name)) : PyRef();
+  return function ? PyObject_CallFunctionObjArgs(function.get(), args..., nullptr) : nullptr;
+}
+
+PyObject *asend(PyObject *self, PyObject *object) { return call_aio("send", self, object); }
+
+PyObject *arecv(PyObject *self, PyObject *) { return call_aio("receive", self); }
+
+PyObject *anext(PyObject *self) { return call_aio("receive_next", self); }
+
 PyObject *close(PyObject *self, PyObject *) {
   if (!is_usable_channel(self)) return nullptr;
   channel_of(self).close();
@@ -332,6 +347,13 @@ PyMethodDef methods[] = {
      "recv_many($self, n, timeout=None)\n--\n\n"
      "A list of up to n items: waits for one, then takes what is there.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
+    {"asend", asend, METH_O,
+     "asend($self, obj, /)\n--\n\nAwait room and send a copy of obj. In any interpreter's event "
+     "loop."},
+    {"arecv", arecv, METH_NOARGS,
+     "arecv($self, /)\n--\n\n"
+     "Await the oldest item. A cancelled arecv() has taken none. `async for` receives until the\n"
+     "channel is closed and empty."},
     {"close", close, METH_NOARGS,
      "close($self, /)\n--\n\nRefuse further sends; receivers take what is left. Wakes all who "
      "wait."},
@@ -369,6 +391,8 @@ PyType_Slot slots[] = {
     {Py_tp_getset, properties},
     {Py_tp_iter, reinterpret_cast<void *>(PyObject_SelfIter)},
     {Py_tp_iternext, reinterpret_cast<void *>(next)},
+    {Py_am_aiter, reinterpret_cast<void *>(PyObject_SelfIter)},
+    {Py_am_anext, reinterpret_cast<void *>(anext)},
     {Py_sq_length, reinterpret_cast<void *>(length)},
     {Py_nb_bool, reinterpret_cast<void *>(is_true)},
     {Py_tp_repr, reinterpret_cast<void *>(repr)},

@@ -14,6 +14,9 @@ struct ModuleState {
   TransferState transfer;
   PyTypeObject *definition;
   PyTypeObject *channel;
+  PyTypeObject *loop_bell;
+  PyTypeObject *loop_waiter;
+  PyTypeObject *timer;
   PyTypeObject *interpreter;
   PyTypeObject *task_queue;
   PyTypeObject *task;
@@ -35,10 +38,17 @@ struct ModuleState {
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_select(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_interpreter(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
+
+// interlock.select() and its timers, in python/select.cpp.
+PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
+PyObject *after(PyObject *, PyObject *seconds);
+PyObject *every(PyObject *, PyObject *seconds);
 
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,
