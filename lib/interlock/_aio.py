@@ -43,6 +43,7 @@ class _Bell:
 
 
 async def _run(channel, *item):
+    """One operation: sends item if there is one, else receives."""
     loop = asyncio.get_running_loop()
     bell = _bells.get(loop)
     if bell is None:
@@ -68,7 +69,8 @@ async def receive(channel):
     return await _run(channel)
 
 
-async def send(channel, item):
+async def send(channel, item, sender=None):
+    """sender: kept until the item was sent, if it is sent through one."""
     await _run(channel, item)
 
 

@@ -46,6 +46,8 @@ PyMethodDef functions[] = {
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"close_senders", close_senders, METH_NOARGS,
+     "close_senders()\n--\n\nClose every Sender of the calling interpreter, which ends."},
     {"close_all", close_all, METH_VARARGS,
      "close_all(drain, give_up, /)\n--\n\n"
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
@@ -64,11 +66,11 @@ int execute(PyObject *module) {
     return true;
   }();
   (void)prepared;
-  const bool added = add_errors(module, state) && add_handle(module, state) &&
-                     add_definition(module, state) && add_channel(module, state) &&
-                     add_loop_bell(module, state) && add_select(module, state) &&
-                     add_task(module, state) && add_interpreter(module, state) &&
-                     add_map_job(module, state) && add_global_lock(module, state);
+  const bool added =
+      add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
+      add_channel(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
+      add_select(module, state) && add_task(module, state) && add_interpreter(module, state) &&
+      add_map_job(module, state) && add_global_lock(module, state);
   return added ? 0 : -1;
 }
 
@@ -76,7 +78,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   for (PyTypeObject *type :
-       {state->transfer.handle, state->definition, state->channel, state->loop_bell,
+       {state->transfer.handle, state->definition, state->channel, state->sender, state->loop_bell,
         state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
         state->completions, state->map_job, state->global_lock}) {
     Py_VISIT(type);
@@ -102,6 +104,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.new_object);
   Py_CLEAR(state->definition);
   Py_CLEAR(state->channel);
+  Py_CLEAR(state->sender);
   Py_CLEAR(state->loop_bell);
   Py_CLEAR(state->loop_waiter);
   Py_CLEAR(state->timer);
