@@ -67,26 +67,33 @@ class Report:
                 yield row, f"floor: {row.name}" if row in group.floors else row.name, cells
 
     def targets(self):
-        """For each target: figure, what is asked, what was reached, met or not (None: not measured)."""
+        """For each target: figure, what is asked, what was reached, met or not (None: it cannot be told)."""
         place = "split" if "split" in self.places else self.places[0]
         for target in plan.TARGETS:
             group = next((each for each in self.groups if each.title == target.group), None)
             found = None
             if group is not None:
                 rows = {}
+                used = set()
                 for row in [*group.floors, *group.rows]:
                     rows.setdefault(row.peer, row)
                     rows[row.peer, row.scenario] = row
 
-                def ratio(name, other, group=group, rows=rows):
+                def ratio(name, other, group=group, rows=rows, used=used):
                     if name not in rows or other not in rows:
                         return None
+                    used.update((rows[name], rows[other]))
                     return self.measurements.ratio(group, rows[name], rows[other], place)
 
-                def ns(name, group=group, rows=rows):
-                    return self.measurements.median(group, rows[name], place) if name in rows else None
+                def ns(name, group=group, rows=rows, used=used):
+                    if name not in rows:
+                        return None
+                    used.add(rows[name])
+                    return self.measurements.median(group, rows[name], place)
 
                 found = target.test(ratio, ns)
+                if found and any(self.measurements.is_disturbed(group, row, place) for row in used):
+                    found = f"{found[0]}, while others used the processors", None
             reached, met = found or ("not measured", None)
             yield target.figure, target.asked, reached, met
 
@@ -112,7 +119,7 @@ class Report:
                 table += [[""] * len(header), [group.title, *[""] * (len(header) - 1)], *rows]
         print("\n".join(aligned(table)))
         print()
-        marks = {True: "met", False: "NOT MET", None: ""}
+        marks = {True: "met", False: "NOT MET", None: "?"}
         print(
             "\n".join(
                 aligned(
@@ -139,7 +146,7 @@ class Report:
             "",
         ]
         lines += ["| figure | at least | reached | |", "|---|---|---|---|"]
-        marks = {True: "met", False: "**not met**", None: ""}
+        marks = {True: "met", False: "**not met**", None: "?"}
         lines += [f"| {a} | {b} | {c} | {marks[d]} |" for a, b, c, d in self.targets()]
         lines += ["", "| nanoseconds | " + " | ".join(f"{place} | | × floor" for place in self.places) + " |"]
         lines.append("|---|" + "---:|" * 3 * len(self.places))

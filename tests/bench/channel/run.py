@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs everything of `make bench-channel` in turn, round by round, and prints one table.
 
-    python3 tests/bench/channel/run.py --build DIR [--rounds N] [--only PEER,...] [--groups WORDS,...] ...
+    python3 tests/bench/channel/run.py --build DIR [--rounds N] [--only PEER,...] [--groups WORDS]... ...
 
 A figure is the median over the rounds; the ratio is the median of the ratios to the floor that was
 measured just before it in the same round. Programs time themselves: this one only starts them.
@@ -73,6 +73,10 @@ class Measurements:
     def median(self, group, row, placement):
         values = self.of(group, row, placement)
         return statistics.median(values) if values else None
+
+    def is_disturbed(self, group, row, placement):
+        """Whether others used the processors in every round."""
+        return all(disturbed for _, disturbed in self.rounds(group, row, placement))
 
     def ratio(self, group, row, other, placement):
         """The median of row / other of the same round."""
@@ -199,7 +203,7 @@ def parse():
     parser.add_argument("--patience", type=float, default=0.5, help="how many disturbed measurements to repeat, of all")
     parser.add_argument("--ahead", action="store_true", help="of what else the machine does; as root")
     parser.add_argument("--only", **words, default=[], help="peers; floors always run")
-    parser.add_argument("--groups", **words, default=[], help="words of their titles")
+    parser.add_argument("--groups", action="append", default=[], metavar="WORDS", help="those with it in their title")
     parser.add_argument("--placements", **words, default=list(plan.PLACEMENTS))
     parser.add_argument("--layer", choices=("C++", "Python"))
     parser.add_argument("--json", type=Path)
