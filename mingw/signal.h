@@ -42,6 +42,6 @@ static inline int sigdelset(sigset_t *set, int signal) {
 static inline int pthread_sigmask(int how, const sigset_t *set, sigset_t *before) {
   (void)how;
   (void)set;
-  if (before != NULL) *before = 0;
+  if (before) *before = 0;
   return 0;
 }

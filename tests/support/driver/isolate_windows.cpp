@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A test's process is the same program, told to run that one test. Windows ends a process with a
 // code where POSIX names a signal: abort() with 3, a fault with the number of the exception.
+#include <fcntl.h>
+#include <io.h>
 #include <windows.h>
 
 #include <string>
@@ -34,6 +36,8 @@ LONG WINAPI end_by_exception(EXCEPTION_POINTERS *exception) {
   return EXCEPTION_EXECUTE_HANDLER;
 }
 
+// TAP's lines end as they do elsewhere.
+const int previous_mode = _setmode(_fileno(stdout), _O_BINARY);
 const auto previous_filter = SetUnhandledExceptionFilter(end_by_exception);
 
 }  // namespace
