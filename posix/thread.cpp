@@ -127,6 +127,8 @@ int current_processor() noexcept {
 #endif
 }
 
+void yield_processor() noexcept { sched_yield(); }
+
 void relax_processor() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -44,6 +44,9 @@ void set_thread_name(const std::string &name) noexcept;
 /// few nanoseconds.
 [[nodiscard]] int current_processor() noexcept;
 
+/// Lets another thread run on this processor, if one waits for it. Blocks: while that one runs.
+void yield_processor() noexcept;
+
 /// Tells the processor that the thread spins. Costs a few dozen cycles at most.
 void relax_processor() noexcept;
 
