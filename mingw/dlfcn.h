@@ -7,7 +7,7 @@ extern "C" {
 #endif
 
 typedef struct {
-  const char *dli_fname;  // path of the module, in UTF-8; valid until the thread's next dladdr()
+  const char *dli_fname;  // path of the module, in UTF-8
   void *dli_fbase;
   const char *dli_sname;  // never known here
   void *dli_saddr;

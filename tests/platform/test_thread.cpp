@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <string>
+#include <thread>
 
 #include "base/atomic.hpp"
 #include "platform/thread.hpp"
@@ -58,6 +59,29 @@ Test(thread, runs_on_when_detached, .timeout = kLimit) {
   thread.detach();
   cr_assert(!thread.joinable());
   while (ran == 0) (void)wait_on_address(ran, 0, Deadline::never());
+}
+
+namespace {
+
+std::string order;  // written by one thread at a time
+
+void note(void *text) noexcept { order += static_cast<const char *>(text); }
+
+char first[] = "1";
+char second[] = "2";
+char third[] = "3";
+
+}  // namespace
+
+Test(thread, calls_what_it_was_asked_to_at_its_end, .timeout = kLimit) {
+  started(0, [] {
+    call_at_thread_end(note, first);
+    call_at_thread_end(note, second);
+    order += "0";
+  }).join();
+  cr_assert_str_eq(order.c_str(), "021");
+  std::thread([] { call_at_thread_end(note, third); }).join();
+  cr_assert_str_eq(order.c_str(), "0213", "also one that was started elsewhere");
 }
 
 Test(thread, must_not_be_lost, .signal = SIGABRT, .timeout = kLimit) {
