@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Adds sets of signals to the system's <signal.h>. Windows delivers no signal to a chosen thread, so
-// masks are kept nowhere: they only have to compile and to do no harm.
+// Adds sets of signals to the system's <signal.h>. Windows delivers no signal to a chosen thread,
+// so masks are kept nowhere: they only have to compile and to do no harm.
 #pragma once
 
-#include_next <signal.h>
 #include <pthread_signal.h>
+#include_next <signal.h>
 #include <sys/types.h>
 
 #ifndef _POSIX

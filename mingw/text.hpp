@@ -12,9 +12,9 @@ namespace interlock::mingw {
 inline std::string utf8_of(std::wstring_view wide) {
   const int length = static_cast<int>(wide.size());
   std::string text(3 * wide.size(), '\0');
-  text.resize(static_cast<std::size_t>(WideCharToMultiByte(
-      CP_UTF8, 0, wide.data(), length, text.data(), static_cast<int>(text.size()), nullptr,
-      nullptr)));
+  text.resize(static_cast<std::size_t>(
+      WideCharToMultiByte(CP_UTF8, 0, wide.data(), length, text.data(),
+                          static_cast<int>(text.size()), nullptr, nullptr)));
   return text;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// platform/wait on WaitOnAddress, a twin of posix/wait.cpp, which also works here: winpthreads makes
-// a semaphore of a mutex and a condition variable, and each of these of several kernel objects.
-// Windows has no signals that interrupt a wait. Timeouts are whole milliseconds, rounded up.
+// platform/wait on WaitOnAddress, a twin of posix/wait.cpp, which also works here: winpthreads
+// makes a semaphore of a mutex and a condition variable, and each of these of several kernel
+// objects. Windows has no signals that interrupt a wait. Timeouts are whole milliseconds, rounded
+// up.
+#include "platform/wait.hpp"
+
 #include <windows.h>
 
 #include "base/check.hpp"
-#include "platform/wait.hpp"
 
 namespace interlock {
 namespace {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // platform/wait on OpenBSD's futex(2), which takes the time that is left rather than a deadline.
-#include <sys/time.h>
-#include <sys/futex.h>
-
 #include <errno.h>
+#include <sys/time.h>
+// After sys/time.h, as its manual has it.
+#include <sys/futex.h>
 #include <time.h>
 
 #include <climits>

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // platform/wait on FreeBSD's _umtx_op(2). Its waits take an absolute deadline of a named clock and
 // always end with EINTR when a signal handler has run.
+#include <errno.h>
 #include <sys/types.h>
 #include <sys/umtx.h>
-
-#include <errno.h>
 #include <time.h>
 
 #include <climits>

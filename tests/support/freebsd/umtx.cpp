@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// FreeBSD's _umtx_op(2), as far as it is documented and posix/wait_umtx.cpp uses it, on the futex of
-// Linux. It shows that the back end means what the manual says, not that FreeBSD does.
+// FreeBSD's _umtx_op(2), as far as it is documented and posix/wait_umtx.cpp uses it, on the futex
+// of Linux. It shows that the back end means what the manual says, not that FreeBSD does.
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -20,9 +20,9 @@ int wait(void *word, u_long expected, void *size, void *time) {
     CHECK(timeout->_timeout.tv_nsec >= 0 && timeout->_timeout.tv_nsec < 1'000'000'000);
     until = &timeout->_timeout;
   }
-  const long result = syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
-                              static_cast<uint32_t>(expected), until, nullptr,
-                              FUTEX_BITSET_MATCH_ANY);
+  const long result =
+      syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG,
+              static_cast<uint32_t>(expected), until, nullptr, FUTEX_BITSET_MATCH_ANY);
   // A word that differs is no error there.
   return result == 0 || errno == EAGAIN ? 0 : -1;
 }

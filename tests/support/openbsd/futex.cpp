@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// OpenBSD's futex(2), as far as it is documented and posix/wait_openbsd.cpp uses it, on the futex of
-// Linux. It shows that the back end means what the manual says, not that OpenBSD does.
+// OpenBSD's futex(2), as far as it is documented and posix/wait_openbsd.cpp uses it, on the futex
+// of Linux. It shows that the back end means what the manual says, not that OpenBSD does.
 #include <errno.h>
 #include <sys/futex.h>
 #include <sys/syscall.h>

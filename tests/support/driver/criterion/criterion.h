@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the tests of the core use of Criterion, under the same names, for targets that Criterion does
-// not reach. Each test runs in a process of its own; the results are TAP. C++ only.
+// What the tests of the core use of Criterion, under the same names, for targets that Criterion
+// does not reach. Each test runs in a process of its own; the results are TAP. C++ only.
 #pragma once
 
 #include <csignal>
@@ -46,23 +46,21 @@ __attribute__((format(printf, 3, 4))) void fail(const Place &place, const char *
 
 }  // namespace test_driver
 
-#define Test(suite_, name_, ...)                                                      \
-  static void suite_##_##name_##_body();                                              \
-  static ::test_driver::TestCase suite_##_##name_##_case(                             \
-      #suite_, #name_, suite_##_##name_##_body, ::test_driver::Options{__VA_ARGS__}); \
+#define Test(suite_, name_, ...)                                                                   \
+  static void suite_##_##name_##_body();                                                           \
+  static ::test_driver::TestCase suite_##_##name_##_case(#suite_, #name_, suite_##_##name_##_body, \
+                                                         ::test_driver::Options{__VA_ARGS__});     \
   static void suite_##_##name_##_body()
 
-#define CR_CHECK_(goes_on, condition, text, ...)                                   \
-  do {                                                                             \
-    if (!(condition))                                                              \
-      ::test_driver::fail({__FILE__, __LINE__, goes_on}, text __VA_OPT__(, )       \
-                              __VA_ARGS__);                                        \
+#define CR_CHECK_(goes_on, condition, text, ...)                                           \
+  do {                                                                                     \
+    if (!(condition))                                                                      \
+      ::test_driver::fail({__FILE__, __LINE__, goes_on}, text __VA_OPT__(, ) __VA_ARGS__); \
   } while (0)
 #define CR_COMPARE_(goes_on, a, relation, b, ...) \
   CR_CHECK_(goes_on, (a)relation(b), #a " " #relation " " #b __VA_OPT__(, ) __VA_ARGS__)
 
-#define cr_assert(condition, ...) \
-  CR_CHECK_(false, condition, #condition __VA_OPT__(, ) __VA_ARGS__)
+#define cr_assert(condition, ...) CR_CHECK_(false, condition, #condition __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_not(condition, ...) \
   CR_CHECK_(false, !(condition), "not " #condition __VA_OPT__(, ) __VA_ARGS__)
 #define cr_assert_eq(a, b, ...) CR_COMPARE_(false, a, ==, b __VA_OPT__(, ) __VA_ARGS__)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What posix/wait_openbsd.cpp uses of OpenBSD's <sys/futex.h>, as futex(2) documents it, so that the
-// back end can be compiled, and run over futex.cpp, elsewhere. The numbers are our own.
+// What posix/wait_openbsd.cpp uses of OpenBSD's <sys/futex.h>, as futex(2) documents it, so that
+// the back end can be compiled, and run over futex.cpp, elsewhere. The numbers are our own.
 #pragma once
 
 #include <stdint.h>
