@@ -91,7 +91,7 @@ AC_DEFUN([INTERLOCK_CHECK_LIBRARIES], [
   AC_SEARCH_LIBS([dlsym], [dl])
   AC_CHECK_HEADERS([pthread_np.h])
   AS_CASE([$host_os], [mingw*], [ac_cv_func_sched_getcpu=yes])  # from mingw/sched.h
-  AC_CHECK_FUNCS([pthread_set_name_np sched_getcpu])
+  AC_CHECK_FUNCS([eventfd pthread_set_name_np sched_getcpu])
   INTERLOCK_CHECK_THREAD_NAMES
   INTERLOCK_CHECK_ATOMICS
 ])
