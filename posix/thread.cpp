@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <uv.h>
 
@@ -111,6 +112,16 @@ void set_thread_name(const std::string &name) noexcept {
 }
 
 unsigned available_parallelism() noexcept { return uv_available_parallelism(); }
+
+int current_processor() noexcept {
+#ifdef HAVE_SCHED_GETCPU
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+void yield_processor() noexcept { sched_yield(); }
 
 void relax_processor() noexcept {
 #if defined(__x86_64__) || defined(__i386__)

@@ -86,9 +86,12 @@ INTERLOCK_API int interlock_interpreter_interrupt(interlock_interpreter_t *inter
  * case. Errors: ETIMEDOUT if it was abandoned. */
 INTERLOCK_API int interlock_interpreter_close(interlock_interpreter_t *interpreter, double timeout);
 
-/* ---- Channels: bounded, many senders, many receivers, first in first out. ---- */
+/* ---- Channels: many senders, many receivers, first in first out. ---- */
 
-/* capacity: at least 1. Needs no runtime. Owns: *channel is released with interlock_channel_release(). */
+#define INTERLOCK_UNBOUNDED SIZE_MAX
+/* capacity: how many values may wait for a receiver; 0 for a rendezvous, where a send returns when its
+ * value was taken; or INTERLOCK_UNBOUNDED. Needs no runtime.
+ * Owns: *channel is released with interlock_channel_release(). Errors: EINVAL (too large), ENOMEM. */
 INTERLOCK_API int interlock_channel_create(size_t capacity, interlock_channel_t **channel);
 /* Gives up this handle; the channel lives while interpreters or other handles have it. Null is allowed. */
 INTERLOCK_API void interlock_channel_release(interlock_channel_t *channel);

@@ -85,6 +85,35 @@ class InterpreterList {
   return _PyEval_AddPendingCall(interpreter, function, argument, 0) == 0;
 }
 
+/// What waits for a thread between two bytecodes. 3.13-3.15: PyThreadState::eval_breaker (public,
+/// cpython/pystate.h); its low bits are _PY_GIL_DROP_REQUEST_BIT and its like (pycore_ceval.h), of
+/// which bit 1 is _PY_SIGNALS_PENDING_BIT. Elsewhere nothing is ever pending here: a wait then sees
+/// a signal only if it arrives while the thread sleeps.
+class EvalBreaker {
+ public:
+  /// Something is: a signal, a pending call, another thread that wants the lock. Thread: of
+  /// `state`.
+  [[nodiscard]] static bool anything(const PyThreadState *state) noexcept {
+    return (word(state) & 0xff) != 0;
+  }
+  /// A signal whose handler has to run on this thread. Thread: of `state`, attached or not.
+  [[nodiscard]] static bool has_signal(const PyThreadState *state) noexcept {
+    return (word(state) & kSignal) != 0;
+  }
+  /// As CPython's own handling begins; PyErr_CheckSignals() alone leaves the bit set. Thread: of
+  /// `state`.
+  static void clear_signal(PyThreadState *state) noexcept {
+    if (kKnown) _Py_atomic_and_uintptr(&state->eval_breaker, ~kSignal);
+  }
+
+ private:
+  static constexpr bool kKnown = PY_VERSION_HEX >> 16 <= 0x030f;
+  static constexpr std::uintptr_t kSignal = 2;
+  [[nodiscard]] static std::uintptr_t word(const PyThreadState *state) noexcept {
+    return kKnown ? _Py_atomic_load_uintptr_relaxed(&state->eval_breaker) : 0;
+  }
+};
+
 /// An owned reference, released at the end of the scope. Thread: attached.
 class PyRef {
  public:

@@ -1,114 +1,99 @@
 // SPDX-License-Identifier: MIT
-// A message goes straight from hand to hand where somebody waits for it: a sender fills the longest
-// waiting receiver's message, a receiver that makes room takes over the longest waiting sender's.
-// So a chosen waiter has what it waited for, and no wake-up can be lost or stolen.
 #include "channel/channel.hpp"
 
+#include "base/check.hpp"
+#include "channel/buffered.hpp"
+#include "channel/chain.hpp"
+#include "channel/rendezvous.hpp"
+#include "channel/ring.hpp"
+#include "lock/wait_ladder.hpp"
+
 namespace interlock {
+namespace {
 
-void Channel::WaiterList::append(Waiter &waiter) noexcept {
-  *last_ = &waiter;
-  last_ = &waiter.next;
+template <typename Buffer, typename... Args>
+Result<Ref<Channel>> create_buffered(Channel::Policy policy, Args... args) {
+  const auto channel = make_ref<BufferedChannel<Buffer>>(policy, args...);
+  if (!channel->is_valid()) return Code::kENOMEM;
+  return Ref<Channel>(channel);
 }
 
-void Channel::WaiterList::remove(Waiter &waiter) noexcept {
-  Waiter **link = &first_;
-  while (*link != &waiter) link = &(*link)->next;
-  *link = waiter.next;
-  if (last_ == &waiter.next) last_ = link;
-}
+}  // namespace
 
-void Channel::WaiterList::choose_first(Status outcome) {
-  Waiter &waiter = *first_;
-  remove(waiter);
-  waiter.outcome = std::move(outcome);
-  waiter.chosen = true;
-  waiter.parker->unpark();  // under the channel's lock: the waiter cannot leave before
-}
-
-Status Channel::try_send_locked(Message &message) {
-  if (closed_) return Code::kECLOSED;
-  if (!receivers_.empty()) {
-    *receivers_.first().message = std::move(message);
-    receivers_.choose_first({});
-    return {};
+Code code_of(Attempt attempt) noexcept {
+  switch (attempt) {
+    case Attempt::kFull:
+      return Code::kEFULL;
+    case Attempt::kEmpty:
+      return Code::kEEMPTY;
+    case Attempt::kClosed:
+      return Code::kECLOSED;
+    default:
+      CHECK(attempt == Attempt::kDone);
+      return Code::kOk;
   }
-  if (messages_.size() == capacity_) return Code::kEFULL;
-  messages_.push_back(std::move(message));
-  return {};
 }
 
-Status Channel::try_recv_locked(Message &message) {
-  if (messages_.empty()) return closed_ ? Code::kECLOSED : Code::kEEMPTY;
-  message = std::move(messages_.front());
-  messages_.pop_front();
-  if (!senders_.empty()) {
-    messages_.push_back(std::move(*senders_.first().message));
-    senders_.choose_first({});
+Result<Ref<Channel>> Channel::create(std::size_t capacity, Policy policy) {
+  if (capacity == kUnbounded) return create_buffered<Chain>(policy);
+  if (capacity == 0) {
+    if (policy == Policy::kDropOldest)
+      return Status(Code::kEINVAL, "a rendezvous (capacity 0) has nothing to drop the oldest of");
+    return Ref<Channel>(make_ref<RendezvousChannel>(policy));
   }
-  return {};
+  if (capacity > Ring::kMostCapacity)
+    return Status(Code::kEINVAL, "no memory could hold that capacity; let it be unbounded instead");
+  return create_buffered<Ring>(policy, capacity);
 }
 
-Status Channel::try_send(Message &message) {
-  MutexGuard guard(mutex_);
-  return try_send_locked(message);
-}
-
-Status Channel::try_recv(Message &message) {
-  MutexGuard guard(mutex_);
-  return try_recv_locked(message);
-}
-
-template <typename Attempt>
-Status Channel::wait(WaiterList &list, Message &message, Deadline deadline, Code would_block,
-                     Attempt attempt) {
-  Waiter waiter{&Parker::current(), &message};
-  {
-    MutexGuard guard(mutex_);
-    Status status = attempt();
-    if (status.code() != would_block) return status;
-    list.append(waiter);
-  }
+Status Channel::try_transfer(Direction direction, Message &message) {
+  std::size_t count = 0;
+  BusyLadder busy;
   for (;;) {
-    const WaitResult result = waiter.parker->park_until(deadline);
-    MutexGuard guard(mutex_);
-    if (waiter.chosen) {
-      // An interrupt that came with the choice is for the caller's next wait: nothing gets lost.
-      if (result == WaitResult::kInterrupted) waiter.parker->interrupt();
-      return std::move(waiter.outcome);
-    }
-    if (result == WaitResult::kWoken) continue;
-    list.remove(waiter);
-    return result == WaitResult::kTimedOut ? Code::kETIMEDOUT : Code::kEINTERRUPTED;
+    const Attempt attempted = attempt(direction, {&message, 1}, count);
+    if (attempted != Attempt::kBusy) return code_of(attempted);
+    busy.climb_or_sleep();
   }
 }
+
+Status Channel::try_send(Message &message) { return try_transfer(Direction::kSend, message); }
+
+Status Channel::try_recv(Message &message) { return try_transfer(Direction::kReceive, message); }
 
 Status Channel::send_until(Message &message, Deadline deadline) {
-  return wait(senders_, message, deadline, Code::kEFULL,
-              [&]() -> Status { return try_send_locked(message); });
+  std::size_t sent = 0;
+  return transfer_until(Direction::kSend, {&message, 1}, sent, deadline);
+}
+
+Status Channel::send_many_until(std::span<Message> messages, std::size_t &sent, Deadline deadline) {
+  sent = 0;
+  while (sent != messages.size()) {
+    std::size_t count = 0;
+    const Status status = transfer_until(Direction::kSend, messages.subspan(sent), count, deadline);
+    if (!status.ok()) return status;
+    sent += count;
+  }
+  return {};
 }
 
 Status Channel::recv_until(Message &message, Deadline deadline) {
-  return wait(receivers_, message, deadline, Code::kEEMPTY,
-              [&]() -> Status { return try_recv_locked(message); });
+  std::size_t received = 0;
+  return transfer_until(Direction::kReceive, {&message, 1}, received, deadline);
 }
 
-void Channel::close() {
-  MutexGuard guard(mutex_);
-  if (closed_) return;
-  closed_ = true;
-  while (!receivers_.empty()) receivers_.choose_first(Code::kECLOSED);
-  while (!senders_.empty()) senders_.choose_first(Code::kECLOSED);
+Status Channel::recv_many_until(std::span<Message> messages, std::size_t &received,
+                                Deadline deadline) {
+  received = 0;
+  if (messages.empty()) return {};
+  return transfer_until(Direction::kReceive, messages, received, deadline);
 }
 
-bool Channel::closed() const {
-  MutexGuard guard(mutex_);
-  return closed_;
-}
-
-std::size_t Channel::size() const {
-  MutexGuard guard(mutex_);
-  return messages_.size();
+void Channel::cancel() {
+  close();
+  // Senders that were in the middle of it when it closed may still add theirs, up to the last.
+  Message dropped;
+  while (try_recv(dropped).ok()) {
+  }
 }
 
 }  // namespace interlock

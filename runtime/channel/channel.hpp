@@ -1,82 +1,123 @@
 // SPDX-License-Identifier: MIT
-// A bounded channel of messages: many senders, many receivers, first in first out. Knows nothing of
-// Python: a caller that is attached to an interpreter leaves it before an operation that may wait.
-// Lock: mutex_ (kChannel) guards everything below it.
+// A channel of messages: many senders, many receivers, first in first out. Bounded, unbounded, or a
+// rendezvous that holds nothing. Knows nothing of Python: a caller that is attached to an
+// interpreter leaves it before an operation that may wait. CHANNEL.md argues the design.
 #pragma once
 
 #include <cstddef>
-#include <deque>
+#include <cstdint>
+#include <span>
 
 #include "base/ref.hpp"
 #include "base/status.hpp"
-#include "lock/mutex.hpp"
-#include "lock/parker.hpp"
+#include "channel/attempt.hpp"
+#include "lock/wait_queue.hpp"
 #include "memory/message.hpp"
+#include "platform/clock.hpp"
 
 namespace interlock {
 
-class Channel final : public Shared {
+/// Who waits for a channel's next step. `message`: what it sends or where it receives, where the
+/// other side completes the operation by itself (rendezvous); a buffered channel leaves it alone.
+struct ChannelWaiter : Waiter {
+  ChannelWaiter(WaitContext &its_context, std::uint32_t its_index, Message &its_message) noexcept
+      : Waiter(its_context, its_index), message(its_message) {}
+  Message &message;
+  bool served = false;  // guarded by the queue's lock: the operation is done
+};
+
+class Channel : public Shared {
  public:
-  /// `capacity`: messages that may wait for a receiver; at least 1.
-  explicit Channel(std::size_t capacity) : capacity_(capacity) {}
+  enum class Direction : std::uint8_t { kSend, kReceive };
+  /// What a send does when there is no room: waits, fails with kEFULL, or succeeds after dropping
+  /// the oldest message, or the new one.
+  enum class Policy : std::uint8_t { kWait, kRefuse, kDropOldest, kDropNewest };
+  static constexpr std::size_t kUnbounded = SIZE_MAX;
+
+  /// `capacity`: messages that may wait for a receiver; 0 for a rendezvous; or kUnbounded.
+  /// Errors: kEINVAL (kDropOldest needs something to drop; a capacity that no memory could hold),
+  /// kENOMEM.
+  [[nodiscard]] static Result<Ref<Channel>> create(std::size_t capacity,
+                                                   Policy policy = Policy::kWait);
 
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kChannel; }
 
   /// Moves `message` in; on any error it is left with the caller.
-  /// Thread: any.  Locks: none.  Blocks: never.  Errors: kEFULL, kECLOSED.
+  /// Thread: any.  Locks: none.  Blocks: never, but for another thread in the middle of the same
+  /// cell.  Errors: kEFULL, kECLOSED.
   [[nodiscard]] Status try_send(Message &message);
   /// As try_send, waiting for room.  Locks: none held, no interpreter lock.  Blocks: until
   /// `deadline`. Errors: kETIMEDOUT, kECLOSED, kEINTERRUPTED (a signal or Parker::interrupt;
-  /// nothing was sent).
+  /// nothing was sent), kEFULL (policy kRefuse).
   [[nodiscard]] Status send_until(Message &message, Deadline deadline);
+  /// Sends all of `messages` in order, several at a time. `sent`: how many were, also on error.
+  [[nodiscard]] Status send_many_until(std::span<Message> messages, std::size_t &sent,
+                                       Deadline deadline);
 
-  /// Thread: any.  Blocks: never.  Errors: kEEMPTY, kECLOSED (closed and drained).
+  /// Thread: any.  Blocks: as try_send.  Errors: kEEMPTY, kECLOSED (closed and drained).
   [[nodiscard]] Status try_recv(Message &message);
   /// Blocks: until `deadline`.  Errors: kETIMEDOUT, kECLOSED, kEINTERRUPTED (nothing was taken).
   [[nodiscard]] Status recv_until(Message &message, Deadline deadline);
+  /// Waits for one message and takes those that are there, `received` of them, at most as many as
+  /// `messages` holds.
+  [[nodiscard]] Status recv_many_until(std::span<Message> messages, std::size_t &received,
+                                       Deadline deadline);
+
+  /// Tries once, for callers that must not even wait for another thread: kBusy. Moves or fills
+  /// `count` of `messages`, at least one, if kDone.  Thread: any.  Locks: none.  Blocks: never.
+  [[nodiscard]] virtual Attempt attempt(Direction direction, std::span<Message> messages,
+                                        std::size_t &count) = 0;
+  /// Whether attempt() would do something soon: for spinning. A hint, cheap.
+  [[nodiscard]] virtual bool looks_ready(Direction direction) const noexcept = 0;
+  /// The processor that the threads of that side were last seen on; -1 if unknown.
+  [[nodiscard]] virtual int processor_of(Direction direction) const noexcept = 0;
+
+  // For waits for several things at once, and for event loops. The caller watches, looks with
+  // attempt() (rendezvous: only while its context is not in reach of others), and unwatches.
+
+  /// Puts `waiter` among those that are told of the next chance for `direction`. True if the chance
+  /// may be there already. Thread: any.  Blocks: never for long.
+  [[nodiscard]] virtual bool watch(Direction direction, ChannelWaiter &waiter) = 0;
+  /// Takes it back. True if the operation was completed by the other side: `waiter.message` has
+  /// been sent, or received.
+  [[nodiscard]] virtual bool unwatch(Direction direction, ChannelWaiter &waiter) = 0;
+  /// For who was chosen by this channel and goes away: tells the next one if there is something.
+  virtual void pass_on(Direction direction) = 0;
+  /// Puts a message back that was received and could not be delivered: the next receiver gets it.
+  /// For a rendezvous, whose receivers can be served while they are being cancelled.
+  virtual void give_back(Message message) = 0;
 
   /// Refuses further sends; receivers drain what is there. Wakes all who wait. Idempotent.
-  void close();
-  [[nodiscard]] bool closed() const;
-  [[nodiscard]] std::size_t size() const;
-  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  virtual void close() = 0;
+  /// As close(), and drops what is there.
+  void cancel();
+  [[nodiscard]] virtual bool closed() const = 0;
+  [[nodiscard]] virtual std::size_t size() const = 0;
+  [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
+  [[nodiscard]] Policy policy() const noexcept { return policy_; }
+
+  struct Stats {
+    std::uint64_t sent;  // includes the dropped ones, under kDropOldest
+    std::uint64_t received;
+    std::uint64_t dropped;
+    std::uint64_t send_waits;  // sends that slept
+    std::uint64_t recv_waits;
+  };
+  [[nodiscard]] virtual Stats stats() const noexcept = 0;
+
+ protected:
+  explicit Channel(Policy policy) noexcept : policy_(policy) {}
+  /// Waits until attempt() has done something.
+  [[nodiscard]] virtual Status transfer_until(Direction direction, std::span<Message> messages,
+                                              std::size_t &count, Deadline deadline) = 0;
 
  private:
-  /// A thread that waits, on its own stack; in the list for as long as it has not been chosen.
-  struct Waiter {
-    Parker *parker;
-    Message *message;  // what it sends, or where it receives
-    bool chosen = false;
-    Status outcome{};  // of the choice: success, or kECLOSED
-    Waiter *next = nullptr;
-  };
-  /// Waiting threads, the longest first.
-  class WaiterList {
-   public:
-    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
-    void append(Waiter &waiter) noexcept;
-    void remove(Waiter &waiter) noexcept;
-    /// Takes the first one out and wakes it with `outcome`; its message was handled before.
-    void choose_first(Status outcome);
-    [[nodiscard]] Waiter &first() noexcept { return *first_; }
+  [[nodiscard]] Status try_transfer(Direction direction, Message &message);
 
-   private:
-    Waiter *first_ = nullptr;
-    Waiter **last_ = &first_;
-  };
-
-  [[nodiscard]] Status try_send_locked(Message &message);
-  [[nodiscard]] Status try_recv_locked(Message &message);
-  template <typename Attempt>
-  [[nodiscard]] Status wait(WaiterList &list, Message &message, Deadline deadline, Code would_block,
-                            Attempt attempt);
-
-  const std::size_t capacity_;
-  mutable Mutex mutex_{LockRank::kChannel};
-  std::deque<Message> messages_;
-  bool closed_ = false;
-  WaiterList senders_;    // wait for room; then messages_ is full
-  WaiterList receivers_;  // wait for a message; then messages_ is empty
+  const Policy policy_;
 };
+
+/// The Status for an Attempt that was none of kDone and kBusy.
+[[nodiscard]] Code code_of(Attempt attempt) noexcept;
 
 }  // namespace interlock

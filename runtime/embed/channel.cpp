@@ -47,9 +47,10 @@ int report_type(const char *wanted) {
 extern "C" {
 
 int interlock_channel_create(size_t capacity, interlock_channel_t **channel) {
-  if (channel == nullptr || capacity == 0)
-    return report(Status(Code::kEINVAL, "capacity must be at least 1, and channel not null"));
-  *channel = new (std::nothrow) interlock_channel{make_ref<Channel>(capacity)};
+  if (channel == nullptr) return report(Status(Code::kEINVAL, "channel is null"));
+  auto created = Channel::create(capacity);
+  if (!created.ok()) return report(created.status());
+  *channel = new (std::nothrow) interlock_channel{std::move(created.value())};
   return *channel != nullptr ? INTERLOCK_OK : report(Code::kENOMEM);
 }
 

@@ -21,6 +21,8 @@ const char *lock_rank_name(LockRank rank) noexcept {
       return "completion lock";
     case LockRank::kChannel:
       return "channel lock";
+    case LockRank::kWaitQueue:
+      return "wait queue lock";
     case LockRank::kLeaf:
       return "leaf lock";
   }

@@ -12,7 +12,8 @@ enum class LockRank : unsigned char {
   kRegistry = 30,     // the list of interpreters
   kPool = 40,         // task queues, map jobs
   kCompletion = 45,   // finished tasks on their way to a caller
-  kChannel = 50,      // a channel's slots and waiters
+  kChannel = 50,      // the ends of an unbounded channel, the state of a rendezvous
+  kWaitQueue = 55,    // who waits for a condition
   kLeaf = 60,         // held for a few instructions, nothing acquired under it
 };
 

@@ -36,6 +36,7 @@ class ParkerLease {
     if (parker_ == nullptr) parker_ = new Parker;
     parker_->word_ = 0;
     parker_->ladder_ = Parker::Ladder::kSpinThenSleep;
+    parker_->probe_ = nullptr;
   }
   ~ParkerLease() {
     MutexGuard guard(free_mutex());
@@ -64,10 +65,12 @@ void Parker::spin() const noexcept {
 
 WaitResult Parker::park_until(Deadline deadline) noexcept {
   lock_rank_check_waiting();
-  if (word_ == 0 && ladder_ != Ladder::kSleep && !deadline.passed()) {
-    spin();
-    if (word_ == 0 && ladder_ == Ladder::kSpinThenReturn) return WaitResult::kInterrupted;
-  }
+  if (word_ == 0 && spins() && !deadline.passed()) spin();
+  return sleep_until(deadline);
+}
+
+WaitResult Parker::sleep_until(Deadline deadline) noexcept {
+  lock_rank_check_waiting();
   for (;;) {
     const std::uint32_t word = word_.fetch_and(~kAsleep);
     if (word & kToken) {
@@ -80,7 +83,9 @@ WaitResult Parker::park_until(Deadline deadline) noexcept {
     }
     std::uint32_t awake = 0;
     if (!word_.compare_exchange_strong(awake, kAsleep)) continue;
-    const WaitResult result = wait_on_address(word_, kAsleep, deadline);
+    const bool has_signal = probe_ != nullptr && probe_(probe_argument_);
+    const WaitResult result =
+        has_signal ? WaitResult::kInterrupted : wait_on_address(word_, kAsleep, deadline);
     if (result == WaitResult::kWoken) continue;
     if ((word_.fetch_and(~kAsleep) & (kToken | kInterrupt)) == 0) return result;
   }

@@ -15,19 +15,26 @@ class Parker {
   /// The calling thread's.
   [[nodiscard]] static Parker &current() noexcept;
 
-  /// How park_until() waits. A signal that comes while a thread spins is not seen by the sleep
-  /// after it, so whoever handles signals spins first, looks for signals, then sleeps.
-  enum class Ladder : std::uint8_t {
-    kSpinThenSleep,
-    kSpinThenReturn,  // kInterrupted where the sleep would begin
-    kSleep,
-  };
-  /// For the waits that follow. Thread: the owner.
+  enum class Ladder : std::uint8_t { kSpinThenSleep, kSleep };
+  /// For the waits that follow; a thread starts with kSpinThenSleep. Thread: the owner.
   void set_ladder(Ladder ladder) noexcept { ladder_ = ladder; }
+  [[nodiscard]] bool spins() const noexcept { return ladder_ == Ladder::kSpinThenSleep; }
 
-  /// Waits for unpark(), interrupt(), a signal or `deadline`. kWoken may be spurious: look again.
+  /// `probe(argument)` tells whether a signal waits for its handler to run on this thread. It is
+  /// asked before each sleep, which such a signal, having come earlier, would not end. Null: none.
+  /// Thread: the owner.
+  using Probe = bool (*)(const void *argument) noexcept;
+  void set_signal_probe(Probe probe, const void *argument) noexcept {
+    probe_ = probe;
+    probe_argument_ = argument;
+  }
+
+  /// Waits for unpark(), interrupt(), a signal or `deadline`, spinning first if spins(). kWoken may
+  /// be spurious: look again.
   /// Thread: the owner.  Locks: none held but the global one; no interpreter lock.  Blocks: yes.
   [[nodiscard]] WaitResult park_until(Deadline deadline) noexcept;
+  /// The same without spinning, for who has spun on what it waits for.
+  [[nodiscard]] WaitResult sleep_until(Deadline deadline) noexcept;
 
   /// Lets the owner's current or next park_until() return kWoken. Thread: any.
   void unpark() noexcept;
@@ -50,6 +57,8 @@ class Parker {
 
   Atomic<std::uint32_t> word_{0};
   Ladder ladder_ = Ladder::kSpinThenSleep;
+  Probe probe_ = nullptr;
+  const void *probe_argument_ = nullptr;
   Parker *next_free_ = nullptr;
 };
 

@@ -10,16 +10,11 @@
 namespace interlock {
 namespace {
 
-std::vector<std::uint64_t> one_word(Tag tag, std::uint64_t operand = 0) {
-  return {make_header(tag, operand)};
-}
-
-std::vector<std::uint64_t> with_data(Tag tag, std::size_t count, const void *data,
-                                     std::size_t size) {
+Message with_data(Tag tag, std::size_t count, const void *data, std::size_t size) {
   std::vector<std::uint64_t> words(1 + words_for(size));
   words[0] = make_header(tag, count);
   if (size != 0) std::memcpy(words.data() + 1, data, size);
-  return words;
+  return Message(Message::Body{std::move(words), {}});
 }
 
 bool is_ascii(std::string_view text) {
@@ -68,42 +63,54 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 
 }  // namespace
 
-Message Message::from_none() { return Message(one_word(Tag::kNone)); }
+Message::Message(Body body) {
+  if (body.words.size() == 1 && body.shared.empty() && fits_inline(body.words[0])) {
+    *this = from_header(body.words[0]);
+  } else {
+    word_ = reinterpret_cast<std::uintptr_t>(new Body(std::move(body)));
+  }
+}
+
+void Message::destroy_body() noexcept { delete body(); }
+
+Message Message::from_none() { return from_header(make_header(Tag::kNone)); }
 
 Message Message::from_bool(bool value) {
-  return Message(one_word(value ? Tag::kTrue : Tag::kFalse));
+  return from_header(make_header(value ? Tag::kTrue : Tag::kFalse));
 }
 
 Message Message::from_int64(std::int64_t value) {
-  if (value >= kSmallestInt && value <= kLargestInt)
-    return Message(one_word(Tag::kInt, static_cast<std::uint64_t>(value)));
-  return Message({make_header(Tag::kBigInt, 8), static_cast<std::uint64_t>(value)});
+  const auto word = static_cast<std::uint64_t>(value);
+  if (value < kSmallestInt || value > kLargestInt)
+    return Message(Body{{make_header(Tag::kBigInt, 8), word}, {}});
+  const std::uint64_t header = make_header(Tag::kInt, word);
+  return fits_inline(header) ? from_header(header) : Message(Body{{header}, {}});
 }
 
 Message Message::from_double(double value) {
-  return Message({make_header(Tag::kFloat, 0), std::bit_cast<std::uint64_t>(value)});
+  return Message(Body{{make_header(Tag::kFloat), std::bit_cast<std::uint64_t>(value)}, {}});
 }
 
 Message Message::from_bytes(std::string_view bytes) {
-  return Message(with_data(Tag::kBytes, bytes.size(), bytes.data(), bytes.size()));
+  return with_data(Tag::kBytes, bytes.size(), bytes.data(), bytes.size());
 }
 
 Message Message::from_utf8(std::string_view utf8) {
-  if (is_ascii(utf8)) return Message(with_data(Tag::kAscii, utf8.size(), utf8.data(), utf8.size()));
+  if (is_ascii(utf8)) return with_data(Tag::kAscii, utf8.size(), utf8.data(), utf8.size());
   std::u32string points;
   for (std::size_t place = 0; place < utf8.size();) points += next_code_point(utf8, place);
-  return Message(with_data(Tag::kUcs4, points.size(), points.data(), 4 * points.size()));
+  return with_data(Tag::kUcs4, points.size(), points.data(), 4 * points.size());
 }
 
 Message Message::from_shared(Ref<Shared> shared) {
-  Message message(one_word(Tag::kShared));
-  message.shared_.push_back(std::move(shared));
-  return message;
+  Body body{{make_header(Tag::kShared)}, {}};
+  body.shared.push_back(std::move(shared));
+  return Message(std::move(body));
 }
 
 Message::Type Message::type() const noexcept {
   if (empty()) return Type::kEmpty;
-  switch (tag_of(words_[0])) {
+  switch (tag_of(header())) {
     case Tag::kNone:
       return Type::kNone;
     case Tag::kTrue:
@@ -126,45 +133,51 @@ Message::Type Message::type() const noexcept {
   }
 }
 
+const std::uint64_t *Message::data() const noexcept {
+  static constexpr std::uint64_t kNothing = 0;
+  return is_inline() ? &kNothing : body()->words.data() + 1;
+}
+
 std::optional<bool> Message::as_bool() const noexcept {
   if (type() != Type::kBool) return std::nullopt;
-  return tag_of(words_[0]) == Tag::kTrue;
+  return tag_of(header()) == Tag::kTrue;
 }
 
 std::optional<std::int64_t> Message::as_int64() const noexcept {
   if (type() != Type::kInt) return std::nullopt;
-  if (tag_of(words_[0]) == Tag::kInt) return signed_operand_of(words_[0]);
-  if (operand_of(words_[0]) > 8) return std::nullopt;
-  return static_cast<std::int64_t>(words_[1]);
+  if (tag_of(header()) == Tag::kInt) return signed_operand_of(header());
+  if (operand_of(header()) > 8) return std::nullopt;
+  return static_cast<std::int64_t>(body()->words[1]);
 }
 
 std::optional<double> Message::as_double() const noexcept {
   if (type() != Type::kFloat) return std::nullopt;
-  return std::bit_cast<double>(words_[1]);
+  return std::bit_cast<double>(body()->words[1]);
 }
 
 std::optional<std::string> Message::as_utf8() const {
   if (type() != Type::kStr) return std::nullopt;
-  const auto count = static_cast<std::size_t>(operand_of(words_[0]));
-  switch (tag_of(words_[0])) {
+  const auto count = static_cast<std::size_t>(operand_of(header()));
+  switch (tag_of(header())) {
     case Tag::kUcs2:
-      return to_utf8<std::uint16_t>(words_.data() + 1, count);
+      return to_utf8<std::uint16_t>(data(), count);
     case Tag::kUcs4:
-      return to_utf8<std::uint32_t>(words_.data() + 1, count);
+      return to_utf8<std::uint32_t>(data(), count);
     default:
-      return to_utf8<std::uint8_t>(words_.data() + 1, count);
+      return to_utf8<std::uint8_t>(data(), count);
   }
 }
 
 std::optional<std::string_view> Message::as_bytes() const noexcept {
   if (type() != Type::kBytes) return std::nullopt;
-  return std::string_view(reinterpret_cast<const char *>(words_.data() + 1),
-                          static_cast<std::size_t>(operand_of(words_[0])));
+  return std::string_view(reinterpret_cast<const char *>(data()),
+                          static_cast<std::size_t>(operand_of(header())));
 }
 
 std::size_t Message::size() const noexcept {
-  return sizeof *this + words_.capacity() * sizeof words_[0] +
-         shared_.capacity() * sizeof shared_[0];
+  if (body() == nullptr) return sizeof *this;
+  return sizeof *this + sizeof(Body) + body()->words.capacity() * sizeof(std::uint64_t) +
+         body()->shared.capacity() * sizeof(Ref<Shared>);
 }
 
 }  // namespace interlock

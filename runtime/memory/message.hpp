@@ -2,6 +2,9 @@
 // What travels between interpreters. A message owns everything it carries: nothing in it points
 // into an interpreter's heap, so it outlives its sender, and destroying it frees all. It knows
 // nothing of Python; transfer/ fills it from objects and rebuilds objects from it.
+//
+// A handle of eight bytes, so that a cell of a channel holds it: 0 is empty; an odd word is a
+// message of one record, its header shifted left by one; an even one is the address of a Body.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/ref.hpp"
@@ -19,9 +23,30 @@ namespace interlock {
 /// many.
 class Message {
  public:
+  /// What a message of more than one record owns.
+  struct Body {
+    std::vector<std::uint64_t> words;  // records, as memory/message_format.hpp lays them out
+    std::vector<Ref<Shared>> shared;   // what records refer to by index
+  };
+
   Message() noexcept = default;  // empty: carries nothing, not even None
-  Message(Message &&) noexcept = default;
-  Message &operator=(Message &&) noexcept = default;
+  explicit Message(Body body);
+  /// A message of one record without operands elsewhere; see fits_inline().
+  [[nodiscard]] static Message from_header(std::uint64_t header) noexcept {
+    return Message(header << 1 | 1);
+  }
+  /// Whether `header`, a whole record, survives being shifted: its operand fits in 55 bits, signed.
+  [[nodiscard]] static constexpr bool fits_inline(std::uint64_t header) noexcept {
+    return static_cast<std::int64_t>(header << 1) >> 1 == static_cast<std::int64_t>(header);
+  }
+  Message(Message &&other) noexcept : word_(std::exchange(other.word_, 0)) {}
+  Message &operator=(Message &&other) noexcept {
+    Message dropped(std::exchange(word_, std::exchange(other.word_, 0)));
+    return *this;
+  }
+  ~Message() {
+    if (body() != nullptr) destroy_body();
+  }
 
   [[nodiscard]] static Message from_none();
   [[nodiscard]] static Message from_bool(bool value);
@@ -43,17 +68,29 @@ class Message {
   [[nodiscard]] std::optional<std::string> as_utf8() const;
   [[nodiscard]] std::optional<std::string_view> as_bytes() const noexcept;
 
-  [[nodiscard]] bool empty() const noexcept { return words_.empty(); }
+  [[nodiscard]] bool empty() const noexcept { return word_ == 0; }
+  /// One record, whose header header() gives. Otherwise, unless empty, there is a body().
+  [[nodiscard]] bool is_inline() const noexcept { return (word_ & 1) != 0; }
+  /// The first record's header; not for an empty message.
+  [[nodiscard]] std::uint64_t header() const noexcept {
+    return is_inline() ? static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1)
+                       : body()->words[0];
+  }
+  /// Null for an empty message and for one that is_inline().
+  [[nodiscard]] const Body *body() const noexcept {
+    return is_inline() ? nullptr
+                       : reinterpret_cast<const Body *>(static_cast<std::uintptr_t>(word_));
+  }
   /// Memory that the message occupies, in bytes.
   [[nodiscard]] std::size_t size() const noexcept;
 
  private:
-  friend class Encoder;  // transfer/encoder.hpp
-  friend class Decoder;  // transfer/decode.cpp
-  explicit Message(std::vector<std::uint64_t> words) noexcept : words_(std::move(words)) {}
+  explicit Message(std::uint64_t word) noexcept : word_(word) {}
+  void destroy_body() noexcept;
+  /// What follows the first record's header.
+  [[nodiscard]] const std::uint64_t *data() const noexcept;
 
-  std::vector<std::uint64_t> words_;  // records, as memory/message_format.hpp lays them out
-  std::vector<Ref<Shared>> shared_;   // what records refer to by index
+  std::uint64_t word_ = 0;
 };
 
 }  // namespace interlock

@@ -54,7 +54,7 @@ constexpr int kOperandShift = 8;
 constexpr std::int64_t kLargestInt = (std::int64_t{1} << 55) - 1;
 constexpr std::int64_t kSmallestInt = -(std::int64_t{1} << 55);
 
-constexpr std::uint64_t make_header(Tag tag, std::uint64_t operand, std::uint64_t flags = 0) {
+constexpr std::uint64_t make_header(Tag tag, std::uint64_t operand = 0, std::uint64_t flags = 0) {
   return static_cast<std::uint64_t>(tag) | flags | operand << kOperandShift;
 }
 constexpr Tag tag_of(std::uint64_t header) { return static_cast<Tag>(header & kTagMask); }

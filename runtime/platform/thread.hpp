@@ -40,6 +40,13 @@ void set_thread_name(const std::string &name) noexcept;
 /// Processors this process may run on: at least 1.
 [[nodiscard]] unsigned available_parallelism() noexcept;
 
+/// The processor that the calling thread runs on, soon perhaps another one; -1 if unknown. Costs a
+/// few nanoseconds.
+[[nodiscard]] int current_processor() noexcept;
+
+/// Lets another thread run on this processor, if one waits for it. Blocks: while that one runs.
+void yield_processor() noexcept;
+
 /// Tells the processor that the thread spins. Costs a few dozen cycles at most.
 void relax_processor() noexcept;
 

@@ -15,16 +15,22 @@ namespace interlock {
 /// set. Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
 template <typename Operation>
 [[nodiscard]] Status run_detached(Operation operation) {
-  for (Parker::Ladder ladder = Parker::Ladder::kSpinThenReturn;; ladder = Parker::Ladder::kSleep) {
+  PyThreadState *const state = PyThreadState_Get();
+  for (;;) {
     Status status;
     {
       const LeaveInterpreter leave;
       Parker &parker = Parker::current();
-      parker.set_ladder(ladder);
+      parker.set_signal_probe(
+          [](const void *thread) noexcept {
+            return EvalBreaker::has_signal(static_cast<const PyThreadState *>(thread));
+          },
+          state);
       status = operation();
-      parker.set_ladder(Parker::Ladder::kSpinThenSleep);
+      parker.set_signal_probe(nullptr, nullptr);
     }
     if (status.code() != Code::kEINTERRUPTED) return status;
+    EvalBreaker::clear_signal(state);
     if (PyErr_CheckSignals() != 0) return Code::kEPYTHON;
     Interpreter *const home = Interpreter::current();
     if (home != nullptr && home->take_interrupt()) {

@@ -1,109 +1,255 @@
 // SPDX-License-Identifier: MIT
-// interlock.Channel. Operations first try inside the interpreter; only one that has to wait leaves
-// it.
-#include "channel/channel.hpp"
+// interlock.Channel. Operations first try inside the interpreter and spin there for a moment; only
+// one that has to wait longer leaves it.
+#include "python/channel.hpp"
 
+#include <memory>
+#include <vector>
+
+#include "python/arguments.hpp"
 #include "python/blocking.hpp"
-#include "python/module.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
 namespace {
 
-Channel &channel_of(PyObject *self) {
-  return static_cast<Channel &>(*reinterpret_cast<HandleObject *>(self)->shared);
+using Direction = Channel::Direction;
+
+// How many items of an iterable are prepared before they are sent.
+constexpr std::size_t kBatch = 64;
+
+struct PolicyName {
+  const char *name;
+  Channel::Policy policy;
+};
+constexpr PolicyName kPolicies[] = {{"wait", Channel::Policy::kWait},
+                                    {"refuse", Channel::Policy::kRefuse},
+                                    {"drop_oldest", Channel::Policy::kDropOldest},
+                                    {"drop_newest", Channel::Policy::kDropNewest}};
+
+bool parse_policy(PyObject *object, Channel::Policy &policy) {
+  policy = Channel::Policy::kWait;
+  if (object == nullptr) return true;
+  for (const PolicyName &each : kPolicies) {
+    if (!PyUnicode_Check(object) || !PyUnicode_EqualToUTF8(object, each.name)) continue;
+    policy = each.policy;
+    return true;
+  }
+  PyErr_Format(PyExc_ValueError,
+               "policy must be 'wait', 'refuse', 'drop_oldest' or 'drop_newest', not %R", object);
+  return false;
 }
 
-bool usable(PyObject *self) { return check_process(channel_of(self), "Channel"); }
+bool parse_capacity(PyObject *object, std::size_t &capacity) {
+  capacity = object == nullptr ? 1 : Channel::kUnbounded;
+  if (object == nullptr || Py_IsNone(object)) return true;
+  const Py_ssize_t number = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+  if (number == -1 && PyErr_Occurred()) return false;
+  if (number < 0) {
+    PyErr_Format(PyExc_ValueError,
+                 "capacity must be a number of items >= 0, or None for no bound, not %zd", number);
+    return false;
+  }
+  capacity = static_cast<std::size_t>(number);
+  return true;
+}
 
 PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
-  static const char *names[] = {"capacity", nullptr};
-  Py_ssize_t capacity = 1;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|n:Channel", const_cast<char **>(names),
-                                   &capacity))
+  static const char *names[] = {"capacity", "policy", nullptr};
+  PyObject *capacity_object = nullptr;
+  PyObject *policy_object = nullptr;
+  std::size_t capacity = 0;
+  Channel::Policy policy;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$O:Channel", const_cast<char **>(names),
+                                   &capacity_object, &policy_object) ||
+      !parse_capacity(capacity_object, capacity) || !parse_policy(policy_object, policy))
     return nullptr;
-  if (capacity < 1) {
-    PyErr_Format(PyExc_ValueError, "capacity must be at least 1, not %zd", capacity);
-    return nullptr;
-  }
+  auto channel = Channel::create(capacity, policy);
+  if (!channel.ok()) return raise(channel.status());
   auto *const self = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
-  if (self == nullptr) return nullptr;
-  self->shared = Ref<Channel>(make_ref<Channel>(static_cast<std::size_t>(capacity))).leak();
+  if (self != nullptr) self->shared = channel.value().leak();
   return reinterpret_cast<PyObject *>(self);
 }
 
-PyObject *finish_send(Status status) {
+/// Tries inside the interpreter, then waits outside.
+Status transfer(Channel &channel, Direction direction, Message &message, Deadline deadline) {
+  std::size_t count = 0;
+  if (attempt_attached(channel, direction, {&message, 1}, count)) return {};
+  return run_detached([&] {
+    return direction == Direction::kSend ? channel.send_until(message, deadline)
+                                         : channel.recv_until(message, deadline);
+  });
+}
+
+PyObject *finish_send(const Status &status) {
   if (!status.ok()) return raise(status);
   Py_RETURN_NONE;
 }
 
-PyObject *finish_recv(Status status, const Message &message) {
+PyObject *finish_recv(const Status &status, const Message &message) {
   return status.ok() ? decode(message) : raise(status);
 }
 
-PyObject *send(PyObject *self, PyObject *args, PyObject *kwargs) {
-  if (!usable(self)) return nullptr;
-  static const char *names[] = {"obj", "timeout", nullptr};
-  PyObject *object = nullptr;
-  PyObject *timeout = nullptr;
+PyObject *send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"obj", "timeout"};
+  PyObject *slots[2];
   Deadline deadline;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|O:send", const_cast<char **>(names), &object,
-                                   &timeout) ||
-      !parse_timeout(timeout, deadline))
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
     return nullptr;
   Message message;
-  if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
-  Channel &channel = channel_of(self);
-  Status status = channel.try_send(message);
-  if (status.code() == Code::kEFULL)
-    status = run_detached([&] { return channel.send_until(message, deadline); });
-  return finish_send(std::move(status));
+  if (Status status = encode(slots[0], "message", message); !status.ok()) return raise(status);
+  return finish_send(transfer(channel_of(self), Direction::kSend, message, deadline));
 }
 
-PyObject *recv(PyObject *self, PyObject *args, PyObject *kwargs) {
-  if (!usable(self)) return nullptr;
-  static const char *names[] = {"timeout", nullptr};
-  PyObject *timeout = nullptr;
+PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"timeout"};
+  PyObject *timeout;
   Deadline deadline;
-  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:recv", const_cast<char **>(names), &timeout) ||
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("recv", kParameters, 0, &timeout) ||
       !parse_timeout(timeout, deadline))
     return nullptr;
   Message message;
-  Channel &channel = channel_of(self);
-  Status status = channel.try_recv(message);
-  if (status.code() == Code::kEEMPTY)
-    status = run_detached([&] { return channel.recv_until(message, deadline); });
-  return finish_recv(std::move(status), message);
+  const Status status = transfer(channel_of(self), Direction::kReceive, message, deadline);
+  return finish_recv(status, message);
+}
+
+/// One attempt. Another thread in the middle of the same cell is waited for outside.
+Status try_transfer(Channel &channel, Direction direction, Message &message) {
+  std::size_t count = 0;
+  const Attempt attempt = channel.attempt(direction, {&message, 1}, count);
+  if (attempt != Attempt::kBusy) return code_of(attempt);
+  return run_detached([&] {
+    return direction == Direction::kSend ? channel.try_send(message) : channel.try_recv(message);
+  });
 }
 
 PyObject *try_send(PyObject *self, PyObject *object) {
-  if (!usable(self)) return nullptr;
+  if (!is_usable_channel(self)) return nullptr;
   Message message;
   if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
-  return finish_send(channel_of(self).try_send(message));
+  return finish_send(try_transfer(channel_of(self), Direction::kSend, message));
 }
 
 PyObject *try_recv(PyObject *self, PyObject *) {
-  if (!usable(self)) return nullptr;
+  if (!is_usable_channel(self)) return nullptr;
   Message message;
-  Status status = channel_of(self).try_recv(message);
-  return finish_recv(std::move(status), message);
+  const Status status = try_transfer(channel_of(self), Direction::kReceive, message);
+  return finish_recv(status, message);
+}
+
+/// Sends `messages`; `sent` grows by how many were, also on error.
+Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent,
+                Deadline deadline) {
+  std::size_t done = 0;
+  Status status;
+  if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
+    status = run_detached([&] {
+      std::size_t count = 0;
+      const Status each = channel.send_many_until(messages.subspan(done), count, deadline);
+      done += count;
+      return each;
+    });
+  }
+  sent += done;
+  return status;
+}
+
+/// Raises what `status` says, telling how many items were sent before.
+PyObject *raise_after(const Status &status, std::size_t sent) {
+  raise(status);
+  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+  const PyRef count = PyRef::steal(PyLong_FromSize_t(sent));
+  if (!exception || !count || PyObject_SetAttrString(exception.get(), "sent", count.get()) != 0)
+    PyErr_Clear();
+  PyErr_SetRaisedException(Py_XNewRef(exception.get()));
+  return nullptr;
+}
+
+PyObject *send_many(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"items", "timeout"};
+  PyObject *slots[2];
+  Deadline deadline;
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
+    return nullptr;
+  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
+  const std::size_t batch = is_whole ? SIZE_MAX : kBatch;
+  const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
+  if (!iterator) return nullptr;
+  std::size_t sent = 0;
+  for (bool more = true; more;) {
+    std::vector<Message> messages;
+    while (more && messages.size() < batch) {
+      const PyRef item = PyRef::steal(PyIter_Next(iterator.get()));
+      more = static_cast<bool>(item);
+      if (!more && PyErr_Occurred()) return raise_after(Code::kEPYTHON, sent);
+      if (!more) break;
+      Message &message = messages.emplace_back();
+      if (Status status = encode(item.get(), "message", message); !status.ok())
+        return raise_after(status, sent);
+    }
+    if (messages.empty()) break;
+    const Status status = send_all(channel_of(self), messages, sent, deadline);
+    if (!status.ok()) return raise_after(status, sent);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"n", "timeout"};
+  PyObject *slots[2];
+  Deadline deadline;
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("recv_many", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
+    return nullptr;
+  const Py_ssize_t most = PyNumber_AsSsize_t(slots[0], nullptr);
+  if (most == -1 && PyErr_Occurred()) return nullptr;
+  if (most < 1) {
+    PyErr_Format(PyExc_ValueError, "n must be at least 1, not %zd", most);
+    return nullptr;
+  }
+  Channel &channel = channel_of(self);
+  // What is there now and a batch of what may come: n may be as large as sys.maxsize.
+  const std::size_t room = std::min(static_cast<std::size_t>(most), channel.size() + kBatch);
+  std::vector<Message> messages(room);
+  std::size_t received = 0;
+  if (!attempt_attached(channel, Direction::kReceive, messages, received)) {
+    const Status status =
+        run_detached([&] { return channel.recv_many_until(messages, received, deadline); });
+    if (!status.ok()) return raise(status);
+  }
+  PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(received)));
+  for (std::size_t i = 0; list && i < received; ++i) {
+    PyObject *const item = decode(messages[i]);
+    if (item == nullptr) return nullptr;
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
+  }
+  return list.release();
 }
 
 PyObject *next(PyObject *self) {
-  if (!usable(self)) return nullptr;
+  if (!is_usable_channel(self)) return nullptr;
   Message message;
-  Channel &channel = channel_of(self);
-  Status status = channel.try_recv(message);
-  if (status.code() == Code::kEEMPTY)
-    status = run_detached([&] { return channel.recv_until(message, Deadline::never()); });
+  const Status status = transfer(channel_of(self), Direction::kReceive, message, Deadline::never());
   if (status.code() == Code::kECLOSED) return nullptr;  // the end of the iteration
-  return finish_recv(std::move(status), message);
+  return finish_recv(status, message);
 }
 
 PyObject *close(PyObject *self, PyObject *) {
-  if (!usable(self)) return nullptr;
+  if (!is_usable_channel(self)) return nullptr;
   channel_of(self).close();
+  Py_RETURN_NONE;
+}
+
+PyObject *cancel(PyObject *self, PyObject *) {
+  if (!is_usable_channel(self)) return nullptr;
+  const LeaveInterpreter leave;
+  channel_of(self).cancel();
   Py_RETURN_NONE;
 }
 
@@ -111,17 +257,37 @@ PyObject *enter(PyObject *self, PyObject *) { return Py_NewRef(self); }
 
 PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
 
+PyObject *stats(PyObject *self, PyObject *) {
+  if (!is_usable_channel(self)) return nullptr;
+  const Channel::Stats stats = channel_of(self).stats();
+  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K}", "sent", stats.sent, "received", stats.received,
+                       "dropped", stats.dropped, "send_waits", stats.send_waits, "recv_waits",
+                       stats.recv_waits);
+}
+
 PyObject *get_capacity(PyObject *self, void *) {
-  return PyLong_FromSize_t(channel_of(self).capacity());
+  const std::size_t capacity = channel_of(self).capacity();
+  return capacity == Channel::kUnbounded ? Py_NewRef(Py_None) : PyLong_FromSize_t(capacity);
 }
 
 PyObject *get_closed(PyObject *self, void *) {
-  if (!usable(self)) return nullptr;
+  if (!is_usable_channel(self)) return nullptr;
   return PyBool_FromLong(channel_of(self).closed());
 }
 
+const char *policy_name(const Channel &channel) {
+  for (const PolicyName &each : kPolicies) {
+    if (each.policy == channel.policy()) return each.name;
+  }
+  return "";
+}
+
+PyObject *get_policy(PyObject *self, void *) {
+  return PyUnicode_FromString(policy_name(channel_of(self)));
+}
+
 Py_ssize_t length(PyObject *self) {
-  return usable(self) ? static_cast<Py_ssize_t>(channel_of(self).size()) : -1;
+  return is_usable_channel(self) ? static_cast<Py_ssize_t>(channel_of(self).size()) : -1;
 }
 
 int is_true(PyObject *) { return 1; }
@@ -130,16 +296,24 @@ PyObject *repr(PyObject *self) {
   const Channel &channel = channel_of(self);
   if (channel.is_from_parent())
     return PyUnicode_FromString("<interlock.Channel of the parent process>");
+  const char *const closed = channel.closed() ? ", closed" : "";
+  if (channel.capacity() == Channel::kUnbounded)
+    return PyUnicode_FromFormat("<interlock.Channel at %p: %zu%s>", &channel, channel.size(),
+                                closed);
   return PyUnicode_FromFormat("<interlock.Channel at %p: %zu of %zu%s>", &channel, channel.size(),
-                              channel.capacity(), channel.closed() ? ", closed" : "");
+                              channel.capacity(), closed);
 }
 
+constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
+
 PyMethodDef methods[] = {
-    {"send", as_method(send), METH_VARARGS | METH_KEYWORDS,
+    {"send", as_method(send), kFast,
      "send($self, obj, timeout=None)\n--\n\n"
      "Send a copy of obj, waiting up to timeout seconds for room.\n\n"
-     "Raises TransferError (nothing was sent), TimeoutError or ChannelClosed."},
-    {"recv", as_method(recv), METH_VARARGS | METH_KEYWORDS,
+     "Raises TransferError (nothing was sent), TimeoutError, ChannelClosed, or ChannelFull "
+     "(policy\n"
+     "'refuse')."},
+    {"recv", as_method(recv), kFast,
      "recv($self, timeout=None)\n--\n\n"
      "Take the oldest item, waiting up to timeout seconds for one.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
@@ -148,24 +322,48 @@ PyMethodDef methods[] = {
      "room."},
     {"try_recv", try_recv, METH_NOARGS,
      "try_recv($self, /)\n--\n\nTake without waiting; raises ChannelEmpty if there is no item."},
+    {"send_many", as_method(send_many), kFast,
+     "send_many($self, items, timeout=None)\n--\n\n"
+     "Send all items in order, many at a time: faster than one by one.\n\n"
+     "A list or tuple is refused as a whole if one item cannot cross; other iterables are taken "
+     "64\n"
+     "items at a time. Errors as for send(), with an attribute `sent`: how many items were sent."},
+    {"recv_many", as_method(recv_many), kFast,
+     "recv_many($self, n, timeout=None)\n--\n\n"
+     "A list of up to n items: waits for one, then takes what is there.\n\n"
+     "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
     {"close", close, METH_NOARGS,
      "close($self, /)\n--\n\nRefuse further sends; receivers take what is left. Wakes all who "
      "wait."},
+    {"cancel", cancel, METH_NOARGS,
+     "cancel($self, /)\n--\n\nRefuse further sends and drop what is left. Wakes all who wait."},
+    {"stats", stats, METH_NOARGS,
+     "stats($self, /)\n--\n\n"
+     "A dict of counts: sent, received, dropped; send_waits and recv_waits, operations that "
+     "slept."},
     {"__enter__", enter, METH_NOARGS, nullptr},
     {"__exit__", leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {
-    {"capacity", get_capacity, nullptr, "How many items wait for a receiver at most.", nullptr},
-    {"closed", get_closed, nullptr, "Whether close() was called.", nullptr},
+    {"capacity", get_capacity, nullptr,
+     "How many items wait for a receiver at most: 0 for a rendezvous, None without a bound.",
+     nullptr},
+    {"closed", get_closed, nullptr, "Whether close() or cancel() was called.", nullptr},
+    {"policy", get_policy, nullptr, "What send() does when there is no room.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 PyType_Slot slots[] = {
     {Py_tp_doc,
      const_cast<char *>(
-         "Channel(capacity=1)\n--\n\n"
-         "A bounded queue between interpreters and threads: many senders, many receivers,\n"
-         "first in first out. It can itself be sent. Iteration ends when it is closed.")},
+         "Channel(capacity=1, *, policy='wait')\n--\n\n"
+         "A queue between interpreters and threads: many senders, many receivers, first in first\n"
+         "out. It can itself be sent. Iteration ends when it is closed.\n\n"
+         "capacity: how many items may wait for a receiver. 0 is a rendezvous, where send() "
+         "returns\n"
+         "when the item was taken; None has no bound.\n"
+         "policy: what send() does when there is no room: 'wait'; 'refuse' raises ChannelFull;\n"
+         "'drop_oldest' and 'drop_newest' make room, or drop the new item.")},
     {Py_tp_new, reinterpret_cast<void *>(create)},
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},
@@ -180,6 +378,22 @@ PyType_Spec spec = {"interlock.Channel", sizeof(HandleObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
+
+bool attempt_attached(Channel &channel, Direction direction, std::span<Message> messages,
+                      std::size_t &count) {
+  const auto attempt = [&] {
+    return channel.attempt(direction, messages, count) == Attempt::kDone;
+  };
+  if (attempt()) return true;
+  const int peer =
+      channel.processor_of(direction == Direction::kSend ? Direction::kReceive : Direction::kSend);
+  if (peer < 0 || peer == current_processor() || !Parker::current().spins()) return false;
+  const PyThreadState *const state = PyThreadState_GetUnchecked();
+  const auto is_time = [&]() noexcept {
+    return channel.looks_ready(direction) || EvalBreaker::anything(state);
+  };
+  return WaitLadder::spin(is_time, kAttachedSpinNs) && attempt();
+}
 
 bool add_channel(PyObject *module, ModuleState &state) {
   return add_type(module, spec, state.transfer.handle, state.channel);

@@ -16,8 +16,9 @@ class Decoder {
   /// `limit`: how many children of the top-level object to build.
   Decoder(const Message &message, std::size_t limit)
       : message_(message),
-        next_(message.words_.data()),
-        end_(next_ + message.words_.size()),
+        inline_(message.is_inline() ? message.header() : 0),
+        next_(message.is_inline() ? &inline_ : message.body()->words.data()),
+        end_(next_ + (message.is_inline() ? 1 : message.body()->words.size())),
         limit_(limit) {}
 
   /// The object (new reference), or null with a Python exception set.
@@ -59,6 +60,7 @@ class Decoder {
   void number(PyObject *object) { numbered_.push_back(PyRef::borrow(object)); }
 
   const Message &message_;
+  const std::uint64_t inline_;  // the record of a message that has no body
   const std::uint64_t *next_;
   const std::uint64_t *const end_;
   const std::size_t limit_;
@@ -152,7 +154,11 @@ bool set_state(PyObject *object, PyObject *setter, PyObject *state) {
 
 }  // namespace
 
-PyObject *decode(const Message &message) { return decode_first(message, SIZE_MAX); }
+PyObject *decode(const Message &message) {
+  if (message.is_inline() && tag_of(message.header()) == Tag::kInt)
+    return PyLong_FromLongLong(signed_operand_of(message.header()));
+  return decode_first(message, SIZE_MAX);
+}
 
 PyObject *decode_first(const Message &message, std::size_t count) {
   return Decoder(message, count).run();
@@ -236,7 +242,7 @@ PyRef Decoder::read_leaf(std::uint64_t header) {
     case Tag::kAgain:
       return PyRef::borrow(numbered_[operand].get());
     case Tag::kShared:
-      return PyRef::steal(wrap_shared(Ref<Shared>(message_.shared_[operand])));
+      return PyRef::steal(wrap_shared(Ref<Shared>(message_.body()->shared[operand])));
     default:
       return read_text(header);
   }

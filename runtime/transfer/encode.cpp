@@ -2,6 +2,7 @@
 // Leaves and containers; reduce.cpp has the rest.
 #include <bit>
 #include <cstring>
+#include <optional>
 
 #include "transfer/encoder.hpp"
 
@@ -12,6 +13,21 @@ namespace {
 /// for endless. An honest cycle ends as soon as it meets an object that was made meanwhile.
 constexpr std::uint64_t kMostOpen = 500;
 
+/// The record of an object that is one by itself, whoever holds it: small ints, None, True, False.
+std::optional<std::uint64_t> whole_record_of(PyObject *object) {
+  if (PyLong_CheckExact(object)) {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow != 0 || value < kSmallestInt || value > kLargestInt) return std::nullopt;
+    const std::uint64_t header = make_header(Tag::kInt, static_cast<std::uint64_t>(value));
+    if (Message::fits_inline(header)) return header;
+    return std::nullopt;
+  }
+  if (Py_IsNone(object)) return make_header(Tag::kNone);
+  if (PyBool_Check(object)) return make_header(Py_IsTrue(object) ? Tag::kTrue : Tag::kFalse);
+  return std::nullopt;
+}
+
 bool fail_changed(const char *what) {
   PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
   return false;
@@ -20,6 +36,10 @@ bool fail_changed(const char *what) {
 }  // namespace
 
 Status encode(PyObject *object, const char *root, Message &message) {
+  if (const auto record = whole_record_of(object)) {
+    message = Message::from_header(*record);
+    return {};
+  }
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
   Encoder encoder(*state, root);
@@ -130,7 +150,7 @@ bool Encoder::write_leaf(PyObject *object, PyTypeObject *type, bool &written) {
     return write_int(object);
   } else if (type == &PyFloat_Type) {
     put(Tag::kFloat);
-    message_.words_.push_back(std::bit_cast<std::uint64_t>(PyFloat_AS_DOUBLE(object)));
+    body_.words.push_back(std::bit_cast<std::uint64_t>(PyFloat_AS_DOUBLE(object)));
   } else if (Py_IsNone(object)) {
     put(Tag::kNone);
   } else if (type == &PyBool_Type) {
@@ -144,8 +164,8 @@ bool Encoder::write_leaf(PyObject *object, PyTypeObject *type, bool &written) {
   } else if (type == &PyComplex_Type) {
     const Py_complex value = PyComplex_AsCComplex(object);
     put(Tag::kComplex);
-    message_.words_.push_back(std::bit_cast<std::uint64_t>(value.real));
-    message_.words_.push_back(std::bit_cast<std::uint64_t>(value.imag));
+    body_.words.push_back(std::bit_cast<std::uint64_t>(value.real));
+    body_.words.push_back(std::bit_cast<std::uint64_t>(value.imag));
   } else if (object == Py_Ellipsis) {
     put(Tag::kEllipsis);
   } else if (object == Py_NotImplemented) {
@@ -164,7 +184,7 @@ bool Encoder::write_int(PyObject *object) {
       put(Tag::kInt, static_cast<std::uint64_t>(value));
     } else {
       put(Tag::kBigInt, 8);
-      message_.words_.push_back(static_cast<std::uint64_t>(value));
+      body_.words.push_back(static_cast<std::uint64_t>(value));
     }
     return true;
   }
@@ -172,10 +192,10 @@ bool Encoder::write_int(PyObject *object) {
   const Py_ssize_t size = PyLong_AsNativeBytes(object, nullptr, 0, kSigned);
   if (size < 0) return false;
   const auto count = static_cast<std::size_t>(size);
-  const std::size_t start = message_.words_.size();
+  const std::size_t start = body_.words.size();
   put(Tag::kBigInt, count);
-  message_.words_.resize(start + 1 + words_for(count));
-  return PyLong_AsNativeBytes(object, message_.words_.data() + start + 1, size, kSigned) >= 0;
+  body_.words.resize(start + 1 + words_for(count));
+  return PyLong_AsNativeBytes(object, body_.words.data() + start + 1, size, kSigned) >= 0;
 }
 
 void Encoder::write_text(PyObject *object) {
@@ -197,9 +217,9 @@ void Encoder::write_text(PyObject *object) {
 void Encoder::write_data(Tag tag, std::size_t count, const void *data, std::size_t size,
                          std::uint64_t flags) {
   put(tag, count, flags);
-  const std::size_t start = message_.words_.size();
-  message_.words_.resize(start + words_for(size));
-  if (size != 0) std::memcpy(message_.words_.data() + start, data, size);
+  const std::size_t start = body_.words.size();
+  body_.words.resize(start + words_for(size));
+  if (size != 0) std::memcpy(body_.words.data() + start, data, size);
 }
 
 bool Encoder::write_again(PyObject *object) {
@@ -217,8 +237,8 @@ void Encoder::number(PyObject *object) {
 bool Encoder::write_shared(PyObject *object) {
   Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
   if (shared == nullptr) return refuse(object, "it is not initialised");
-  put(Tag::kShared, message_.shared_.size(), kNumbered);
-  message_.shared_.emplace_back(shared);
+  put(Tag::kShared, body_.shared.size(), kNumbered);
+  body_.shared.emplace_back(shared);
   number(object);
   return true;
 }

@@ -19,7 +19,7 @@ class Encoder {
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object);
-  [[nodiscard]] Message take() noexcept { return std::move(message_); }
+  [[nodiscard]] Message take() { return Message(std::move(body_)); }
 
  private:
   friend class PathWriter;  // transfer/path.cpp
@@ -74,7 +74,7 @@ class Encoder {
   void explain_refusal(PyObject *object);
 
   void put(Tag tag, std::uint64_t operand = 0, std::uint64_t flags = 0) {
-    message_.words_.push_back(make_header(tag, operand, flags));
+    body_.words.push_back(make_header(tag, operand, flags));
   }
   void number(PyObject *object);
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
@@ -83,7 +83,7 @@ class Encoder {
 
   TransferState &state_;
   const char *const root_;
-  Message message_;
+  Message::Body body_;
   std::vector<Frame> frames_;
   ObjectTable numbers_;
   std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import sys
 import threading
 import time
 import unittest
@@ -70,9 +71,16 @@ class Channels(support.TestCase):
         self.assertEqual(list(channel), [0, 1, 2, 3, 4])
 
     def test_bad_arguments(self):
-        for capacity in (0, -1):
-            with self.assertRaisesRegex(ValueError, "capacity must be at least 1"):
-                interlock.Channel(capacity)
+        with self.assertRaisesRegex(ValueError, "capacity must be a number of items >= 0, or None"):
+            interlock.Channel(-1)
+        with self.assertRaisesRegex(ValueError, "let it be unbounded"):
+            interlock.Channel(sys.maxsize)
+        with self.assertRaisesRegex(ValueError, "policy must be 'wait', 'refuse'"):
+            interlock.Channel(1, policy="drop")
+        with self.assertRaisesRegex(ValueError, "nothing to drop"):
+            interlock.Channel(0, policy="drop_oldest")
+        with self.assertRaises(TypeError):
+            interlock.Channel("1")
         channel = interlock.Channel()
         for timeout in (-1, float("nan")):
             with self.assertRaisesRegex(ValueError, "timeout must be"):

@@ -65,10 +65,13 @@ Test(parker, no_wake_up_is_lost_in_a_ping_pong, .timeout = 60) {
   cr_assert_eq(turn.load(), 2 * kRounds);
 }
 
-Test(parker, waits_that_return_where_they_would_sleep, .timeout = 60) {
+Test(parker, does_not_sleep_past_a_signal_that_came_before, .timeout = 60) {
   Parker &self = Parker::current();
-  self.set_ladder(Parker::Ladder::kSpinThenReturn);
+  bool pending = true;
+  const auto probe = [](const void *flag) noexcept { return *static_cast<const bool *>(flag); };
+  self.set_signal_probe(probe, &pending);
   cr_assert(self.park_until(Deadline::never()) == WaitResult::kInterrupted);
-  self.unpark();
-  cr_assert(self.park_until(Deadline::never()) == WaitResult::kWoken);
+  pending = false;
+  cr_assert(self.park_until(Deadline::after_ns(1'000'000)) == WaitResult::kTimedOut);
+  self.set_signal_probe(nullptr, nullptr);
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// A channel that holds nothing: a sender and a receiver meet, and the one that comes second moves
+// the message from hand to hand. So who is chosen is served.
+// Lock: mutex_ (kChannel) guards everything below it, and the waiters in the lists.
+#pragma once
+
+#include <deque>
+
+#include "channel/channel.hpp"
+#include "lock/mutex.hpp"
+
+namespace interlock {
+
+class RendezvousChannel final : public Channel {
+ public:
+  explicit RendezvousChannel(Policy policy) noexcept : Channel(policy) {}
+
+  [[nodiscard]] Attempt attempt(Direction direction, std::span<Message> messages,
+                                std::size_t &count) override;
+  [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
+    return peers_of(direction).waiting != 0;
+  }
+  [[nodiscard]] int processor_of(Direction direction) const noexcept override {
+    // Relaxed: a hint for how to wait.
+    return load_relaxed(side_of(direction).processor);
+  }
+  [[nodiscard]] bool watch(Direction direction, ChannelWaiter &waiter) override;
+  [[nodiscard]] bool unwatch(Direction direction, ChannelWaiter &waiter) override;
+  void pass_on(Direction) override {}  // nobody is chosen without being served
+  void give_back(Message message) override;
+  void close() override;
+  [[nodiscard]] bool closed() const override;
+  [[nodiscard]] std::size_t size() const override;
+  [[nodiscard]] std::size_t capacity() const noexcept override { return 0; }
+  [[nodiscard]] Stats stats() const noexcept override;
+
+ protected:
+  [[nodiscard]] Status transfer_until(Direction direction, std::span<Message> messages,
+                                      std::size_t &count, Deadline deadline) override;
+
+ private:
+  struct Side {
+    WaitList list;
+    Atomic<std::uint32_t> waiting{0};  // list.size(), for looks_ready()
+    Atomic<int> processor{-1};
+    std::uint64_t waits = 0;
+  };
+  [[nodiscard]] Side &side_of(Direction direction) noexcept {
+    return direction == Direction::kSend ? senders_ : receivers_;
+  }
+  [[nodiscard]] const Side &side_of(Direction direction) const noexcept {
+    return direction == Direction::kSend ? senders_ : receivers_;
+  }
+  [[nodiscard]] const Side &peers_of(Direction direction) const noexcept {
+    return direction == Direction::kSend ? receivers_ : senders_;
+  }
+  [[nodiscard]] Attempt send_locked(Message &message, Wakeup &wakeup);
+  [[nodiscard]] Attempt recv_locked(Message &message, Wakeup &wakeup);
+  /// The longest waiting one of `side`, marked as served; null if nobody waits there.
+  [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);
+  void add_locked(Side &side, ChannelWaiter &waiter);
+  void remove_locked(Side &side, ChannelWaiter &waiter);
+  [[nodiscard]] static WaitResult wait(WaitContext &context, int peer, Deadline deadline) noexcept;
+
+  mutable Mutex mutex_{LockRank::kChannel};
+  Side senders_;
+  Side receivers_;
+  std::deque<Message> returned_;  // received, but not delivered: the next receivers get them
+  bool closed_ = false;
+  std::uint64_t sent_ = 0;
+  std::uint64_t received_ = 0;
+  std::uint64_t dropped_ = 0;
+};
+
+}  // namespace interlock

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+#include "channel/ring.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+namespace interlock {
+
+Ring::Ring(std::size_t capacity) noexcept
+    : capacity_(capacity),
+      lap_unit_(2 * std::bit_ceil(static_cast<std::uint64_t>(capacity))),
+      lap_mask_(~(lap_unit_ - 1)),
+      // Zeroes are cells that are free for the first lap, with empty messages.
+      cells_(static_cast<Cell *>(std::calloc(capacity, sizeof(Cell)))) {}
+
+Ring::~Ring() {
+  Message dropped;
+  while (is_valid() && try_pop(dropped) == Attempt::kDone) {
+  }
+  std::free(cells_);
+}
+
+Attempt Ring::try_push(Message &message) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(tail_);
+  for (bool again = true; again;) {
+    if ((ticket & kClosed) != 0) return Attempt::kClosed;
+    Cell &cell = cell_of(ticket);
+    // SYNC(cell free): after the receiver of the lap before has taken its message out.
+    const std::uint64_t state = load_acquire(cell.state);
+    if (state != lap_of(ticket)) {
+      const Attempt why = after_failed_push(ticket, state, again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_pop().
+    if (!tail_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    cell.message = std::move(message);
+    // SYNC(cell filled): publishes the message.
+    store_release(cell.state, state | kFilled);
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(tail_);
+  for (bool again = true; again;) {
+    if ((ticket & kClosed) != 0) return Attempt::kClosed;
+    const std::size_t count = count_ready(ticket, messages.size(), 0);
+    if (count == 0) {
+      const Attempt why = after_failed_push(ticket, load_acquire(cell_of(ticket).state), again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above.
+    if (!tail_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    for (pushed = 0; pushed < count; ++pushed) {
+      const std::uint64_t each = advance(ticket, pushed);
+      cell_of(each).message = std::move(messages[pushed]);
+      // SYNC(cell filled): publishes the message.
+      store_release(cell_of(each).state, lap_of(each) | kFilled);
+    }
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+Attempt Ring::after_failed_push(std::uint64_t &ticket, std::uint64_t state,
+                                bool &again) const noexcept {
+  again = false;
+  const bool is_behind = static_cast<std::int64_t>(state - lap_of(ticket)) < 0;
+  if (is_behind && head_ + lap_unit_ == ticket) return Attempt::kFull;
+  const std::uint64_t now = tail_;
+  again = now != std::exchange(ticket, now);
+  return Attempt::kBusy;
+}
+
+Attempt Ring::try_pop(Message &message) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(head_);
+  for (bool again = true; again;) {
+    Cell &cell = cell_of(ticket);
+    // SYNC(cell filled): after its sender has put the message in.
+    const std::uint64_t state = load_acquire(cell.state);
+    if (state != (lap_of(ticket) | kFilled)) {
+      const Attempt why = after_failed_pop(ticket, state, again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_push().
+    if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    message = std::move(cell.message);
+    // SYNC(cell free): gives the cell to the sender of the next lap.
+    store_release(cell.state, lap_of(ticket) + lap_unit_);
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(head_);
+  for (bool again = true; again;) {
+    const std::size_t count = count_ready(ticket, messages.size(), kFilled);
+    if (count == 0) {
+      const Attempt why = after_failed_pop(ticket, load_acquire(cell_of(ticket).state), again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above.
+    if (!head_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    for (popped = 0; popped < count; ++popped) {
+      const std::uint64_t each = advance(ticket, popped);
+      messages[popped] = std::move(cell_of(each).message);
+      // SYNC(cell free): gives the cell to the sender of the next lap.
+      store_release(cell_of(each).state, lap_of(each) + lap_unit_);
+    }
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+Attempt Ring::after_failed_pop(std::uint64_t &ticket, std::uint64_t state,
+                               bool &again) const noexcept {
+  again = false;
+  if (state == lap_of(ticket)) {
+    const std::uint64_t tail = tail_;
+    if (tail == ticket) return Attempt::kEmpty;
+    if (tail == (ticket | kClosed)) return Attempt::kClosed;
+  }
+  const std::uint64_t now = head_;
+  again = now != std::exchange(ticket, now);
+  return Attempt::kBusy;
+}
+
+std::size_t Ring::count_ready(std::uint64_t ticket, std::size_t most,
+                              std::uint64_t wanted) const noexcept {
+  most = std::min(most, capacity_);
+  std::size_t count = 0;
+  for (; count < most; ++count) {
+    const std::uint64_t each = advance(ticket, count);
+    // SYNC(cell free), SYNC(cell filled): as where one is pushed or popped.
+    if (load_acquire(cell_of(each).state) != (lap_of(each) | wanted)) break;
+  }
+  return count;
+}
+
+bool Ring::may_push() const noexcept {
+  // The tail first: it then was full at the moment of the second load, if these say so.
+  const std::uint64_t tail = tail_;
+  return head_ + lap_unit_ != tail;
+}
+
+bool Ring::may_pop() const noexcept {
+  const std::uint64_t head = head_;
+  return tail_ != head;
+}
+
+bool Ring::looks_pushable() const noexcept {
+  // Relaxed: a hint; whoever acts on it looks again.
+  const std::uint64_t ticket = load_relaxed(tail_);
+  return (ticket & kClosed) != 0 || load_relaxed(cell_of(ticket).state) == lap_of(ticket);
+}
+
+bool Ring::looks_poppable() const noexcept {
+  // Relaxed: as above. The head moves only if another receiver was faster.
+  const std::uint64_t ticket = load_relaxed(head_);
+  return load_relaxed(cell_of(ticket).state) == (lap_of(ticket) | kFilled);
+}
+
+std::size_t Ring::size() const noexcept {
+  // Two words cannot be read as one: the head before and after shows whether they belong together.
+  for (;;) {
+    const std::uint64_t head = popped();
+    const std::uint64_t tail = pushed();
+    if (popped() == head) return static_cast<std::size_t>(tail - head);
+  }
+}
+
+}  // namespace interlock

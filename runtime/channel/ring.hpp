@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// A bounded buffer of messages for many senders and receivers: a ring of cells whose states say
+// whose turn it is (Vyukov, 'Bounded MPMC queue', 2010), with laps as crossbeam-channel counts them
+// so that any capacity works, also 1. Lock-free but for a cell that is claimed and not yet done
+// (kBusy). CHANNEL.md argues it.
+//
+// A ticket is a place in the sequence of all messages: the lap in the high bits, the index of the
+// cell below it, and bit 0, which only tail_ uses: kClosed. The state of a cell is its lap (the
+// cell is free for that lap), or the lap with bit 0 set (it holds that lap's message). So a ring of
+// zeroes is an empty one, and its memory is touched only as it fills.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/atomic.hpp"
+#include "channel/attempt.hpp"
+#include "memory/message.hpp"
+
+namespace interlock {
+
+class Ring {
+ public:
+  /// The largest capacity that can be asked for; memory for it may still be lacking.
+  static constexpr std::size_t kMostCapacity = std::size_t{1} << (sizeof(std::size_t) * 8 - 6);
+
+  /// `capacity` from 1 to kMostCapacity. Without memory for it, is_valid() is false.
+  explicit Ring(std::size_t capacity) noexcept;
+  ~Ring();
+  Ring(const Ring &) = delete;
+  Ring &operator=(const Ring &) = delete;
+  [[nodiscard]] bool is_valid() const noexcept { return cells_ != nullptr; }
+
+  /// Moves `message` in; else leaves it alone. Thread: any.  Blocks: never.
+  [[nodiscard]] Attempt try_push(Message &message) noexcept;
+  /// Moves as many of `messages` in as fit, at least one, in one piece; kDone with their number.
+  [[nodiscard]] Attempt try_push_many(std::span<Message> messages, std::size_t &pushed) noexcept;
+  /// Takes the oldest message. Thread: any.  Blocks: never.
+  [[nodiscard]] Attempt try_pop(Message &message) noexcept;
+  /// Fills `messages` from the front, in one piece; kDone with their number, at least one.
+  [[nodiscard]] Attempt try_pop_many(std::span<Message> messages, std::size_t &popped) noexcept;
+
+  /// For sleepers: false only if the ring is full, and open. seq_cst on the tickets, never on a
+  /// cell, whose state is published too late to be relied on (CHANNEL.md).
+  [[nodiscard]] bool may_push() const noexcept;
+  /// False only if it is empty, and open.
+  [[nodiscard]] bool may_pop() const noexcept;
+  /// For spinning: touches only what changes when the operation becomes possible. A hint.
+  [[nodiscard]] bool looks_pushable() const noexcept;
+  [[nodiscard]] bool looks_poppable() const noexcept;
+
+  /// Refuses further pushes. True the first time.
+  bool close() noexcept { return (tail_.fetch_or(kClosed) & kClosed) == 0; }
+  [[nodiscard]] bool is_closed() const noexcept { return (tail_ & kClosed) != 0; }
+  [[nodiscard]] std::size_t size() const noexcept;
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// Messages that have gone in, or come out, since the beginning.
+  [[nodiscard]] std::uint64_t pushed() const noexcept { return count_of(tail_); }
+  [[nodiscard]] std::uint64_t popped() const noexcept { return count_of(head_); }
+
+ private:
+  static constexpr std::uint64_t kClosed = 1;
+  static constexpr std::uint64_t kFilled = 1;
+  struct Cell {
+    Atomic<std::uint64_t> state;
+    Message message;
+  };
+
+  [[nodiscard]] Cell &cell_of(std::uint64_t ticket) const noexcept {
+    return cells_[(ticket & ~lap_mask_) >> 1];
+  }
+  [[nodiscard]] std::uint64_t lap_of(std::uint64_t ticket) const noexcept {
+    return ticket & lap_mask_;
+  }
+  /// The ticket `by` places on; `by` is at most the capacity.
+  [[nodiscard]] std::uint64_t advance(std::uint64_t ticket, std::size_t by) const noexcept {
+    const std::uint64_t index = ((ticket & ~lap_mask_) >> 1) + by;
+    if (index < capacity_) return ticket + 2 * by;
+    return lap_of(ticket) + lap_unit_ + 2 * (index - capacity_);
+  }
+  [[nodiscard]] std::uint64_t count_of(std::uint64_t ticket) const noexcept {
+    return lap_of(ticket) / lap_unit_ * capacity_ + ((ticket & ~lap_mask_) >> 1);
+  }
+  // Why the cell of `ticket` was not to be had: kBusy with `again` true if the ticket, now renewed,
+  // was old.
+  [[nodiscard]] Attempt after_failed_push(std::uint64_t &ticket, std::uint64_t state,
+                                          bool &again) const noexcept;
+  [[nodiscard]] Attempt after_failed_pop(std::uint64_t &ticket, std::uint64_t state,
+                                         bool &again) const noexcept;
+  /// Cells from `ticket` on, at most `most`, whose state is their lap plus `wanted`.
+  [[nodiscard]] std::size_t count_ready(std::uint64_t ticket, std::size_t most,
+                                        std::uint64_t wanted) const noexcept;
+
+  const std::size_t capacity_;
+  const std::uint64_t lap_unit_;  // twice the capacity, rounded up to a power of two
+  const std::uint64_t lap_mask_;
+  Cell *cells_;
+  alignas(64) Atomic<std::uint64_t> tail_{0};  // the next ticket to send with
+  alignas(64) Atomic<std::uint64_t> head_{0};  // the next ticket to receive with
+};
+
+}  // namespace interlock

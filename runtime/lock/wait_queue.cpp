@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+#include "lock/wait_queue.hpp"
+
+namespace interlock {
+
+void WaitList::insert(Waiter *before, Waiter &waiter, Waiter *after) noexcept {
+  waiter.linked = true;
+  waiter.previous = before;
+  waiter.next = after;
+  (before != nullptr ? before->next : first_) = &waiter;
+  (after != nullptr ? after->previous : last_) = &waiter;
+  ++size_;
+}
+
+bool WaitList::remove(Waiter &waiter) noexcept {
+  if (!waiter.linked) return false;
+  waiter.linked = false;
+  (waiter.previous != nullptr ? waiter.previous->next : first_) = waiter.next;
+  (waiter.next != nullptr ? waiter.next->previous : last_) = waiter.previous;
+  --size_;
+  return true;
+}
+
+Waiter *WaitList::choose(Wakeup &wakeup) noexcept {
+  while (Waiter *const waiter = first_) {
+    remove(*waiter);
+    WaitContext &context = waiter->context;
+    // The context lives until its owner has had this list's lock, which the caller holds.
+    const Wakeup found(context.parker_, context.target_);
+    if (!context.choose(waiter->index)) continue;
+    wakeup = found;
+    return waiter;
+  }
+  return nullptr;
+}
+
+void WaitQueue::add(Waiter &waiter, bool at_front) noexcept {
+  MutexGuard guard(mutex_);
+  at_front ? list_.push_front(waiter) : list_.push_back(waiter);
+  count_ = list_.size();
+}
+
+bool WaitQueue::remove(Waiter &waiter) noexcept {
+  MutexGuard guard(mutex_);
+  if (!list_.remove(waiter)) return false;
+  count_ = list_.size();
+  return true;
+}
+
+void WaitQueue::notify_one_slow() noexcept {
+  Wakeup wakeup;
+  {
+    MutexGuard guard(mutex_);
+    (void)list_.choose(wakeup);
+    count_ = list_.size();
+  }
+  wakeup.deliver();
+}
+
+void WaitQueue::notify_all() noexcept {
+  MutexGuard guard(mutex_);
+  Wakeup wakeup;
+  while (list_.choose(wakeup) != nullptr) wakeup.deliver();
+  count_ = list_.size();
+}
+
+}  // namespace interlock

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// Who waits for something, in order of arrival. A Waiter lives with whoever waits, mostly on the
+// stack of a blocked thread; a queue never owns it. One WaitContext may stand in several queues,
+// one Waiter in each (select): the first queue to choose it wins, the others pass it over.
+//
+// The rule that keeps wake-ups: whoever was chosen and then does not take what it was woken for
+// tells the next one (pass it on). Chosen does not mean served: another thread may be faster, and
+// the chosen one then waits again, at the front.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+#include "base/atomic.hpp"
+#include "base/ref.hpp"
+#include "lock/mutex.hpp"
+#include "lock/parker.hpp"
+
+namespace interlock {
+
+/// What is told that a context was chosen, where no thread is parked: an event loop's waiter.
+class WakeTarget : public RefCounted {
+ public:
+  /// Thread: any.  Locks: any may be held; takes none.  Blocks: never.
+  virtual void wake() noexcept = 0;
+};
+
+/// One wait for any of several things. Thread: waits with one thread at a time.
+class WaitContext {
+ public:
+  static constexpr std::uint32_t kWaiting = 0xffffffff;
+
+  /// Of the calling thread, which parks.
+  WaitContext() noexcept : parker_(&Parker::current()) {}
+  /// Of `target`, which outlives the context.
+  explicit WaitContext(WakeTarget &target) noexcept : parker_(nullptr), target_(&target) {}
+
+  /// The index of the Waiter that was chosen, or kWaiting.
+  [[nodiscard]] std::uint32_t choice() const noexcept { return choice_; }
+  /// Before the next wait. Thread: the waiting one; no Waiter of the context may be in a queue.
+  void rearm() noexcept { choice_ = kWaiting; }
+
+ private:
+  friend class WaitList;
+  [[nodiscard]] bool choose(std::uint32_t index) noexcept {
+    std::uint32_t waiting = kWaiting;
+    return choice_.compare_exchange_strong(waiting, index);
+  }
+
+  Atomic<std::uint32_t> choice_{kWaiting};
+  Parker *const parker_;
+  WakeTarget *const target_ = nullptr;
+};
+
+/// The place of a context in one queue.
+struct Waiter {
+  explicit Waiter(WaitContext &its_context, std::uint32_t its_index = 0) noexcept
+      : context(its_context), index(its_index) {}
+  Waiter(const Waiter &) = delete;
+  Waiter &operator=(const Waiter &) = delete;
+
+  WaitContext &context;
+  const std::uint32_t index;  // what choice() gives if this one is chosen
+  // Guarded by the lock of the queue:
+  bool linked = false;
+  Waiter *previous = nullptr;
+  Waiter *next = nullptr;
+};
+
+/// Somebody to be woken, once no lock is held. Owns what it needs: the waiter may be gone by then.
+class Wakeup {
+ public:
+  Wakeup() noexcept = default;
+  /// Thread: any.  Locks: best none, so that who wakes up does not meet them.  Blocks: never.
+  void deliver() const noexcept {
+    if (parker_ != nullptr) parker_->unpark();
+    if (target_) target_->wake();
+  }
+
+ private:
+  friend class WaitList;
+  Wakeup(Parker *parker, WakeTarget *target) noexcept : parker_(parker), target_(target) {}
+  Parker *parker_ = nullptr;
+  Ref<WakeTarget> target_;
+};
+
+/// A doubly linked list of waiters, the longest waiting first. Its owner's lock guards it.
+class WaitList {
+ public:
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
+  /// Whether a context other than `own` stands in it.
+  [[nodiscard]] bool has_other(const WaitContext &own) const noexcept {
+    for (const Waiter *each = first_; each != nullptr; each = each->next) {
+      if (&each->context != &own) return true;
+    }
+    return false;
+  }
+  void push_back(Waiter &waiter) noexcept { insert(last_, waiter, nullptr); }
+  void push_front(Waiter &waiter) noexcept { insert(nullptr, waiter, first_); }
+  /// False if it was not there: it has been chosen, or passed over.
+  bool remove(Waiter &waiter) noexcept;
+  /// Takes out waiters from the front until one could be chosen. Those passed over have been chosen
+  /// elsewhere. Null if nobody is left.
+  [[nodiscard]] Waiter *choose(Wakeup &wakeup) noexcept;
+
+ private:
+  void insert(Waiter *before, Waiter &waiter, Waiter *after) noexcept;
+
+  Waiter *first_ = nullptr;
+  Waiter *last_ = nullptr;
+  std::uint32_t size_ = 0;
+};
+
+/// A WaitList with a lock and a count, for conditions that are tested without that lock. Sleeper:
+/// add(), then look at the condition, then park. Waker: change the condition, then notify. Both
+/// sides' accesses to condition and count are seq_cst, so one of the two sees the other (Dekker).
+/// Lock: mutex_ (kWaitQueue) guards the list.
+class WaitQueue {
+ public:
+  /// Thread: any.  Blocks: never for long.
+  void add(Waiter &waiter, bool at_front = false) noexcept;
+  /// False if the waiter is no longer there; then its context has been chosen by this queue or
+  /// another one.
+  bool remove(Waiter &waiter) noexcept;
+  /// Chooses and wakes the longest waiting one. Costs a load if nobody waits.
+  void notify_one() noexcept {
+    if (count_ != 0) notify_one_slow();
+  }
+  /// Chooses and wakes all who wait now. Holds the lock meanwhile.
+  void notify_all() noexcept;
+  /// Up to `count` of them.
+  void notify(std::size_t count) noexcept {
+    for (; count != 0 && count_ != 0; --count) notify_one_slow();
+  }
+  [[nodiscard]] bool has_waiters() const noexcept { return count_ != 0; }
+
+  /// Somebody has waited for so long that newcomers have to queue up behind it: they register, and
+  /// sleep without looking if this is still so. Whoever ends it then notifies, as above.
+  [[nodiscard]] bool is_starving() const noexcept { return starving_ != 0; }
+  void begin_starving() noexcept { ++starving_; }
+  void end_starving() noexcept { --starving_; }
+
+ private:
+  void notify_one_slow() noexcept;
+
+  Atomic<std::uint32_t> count_{0};  // list_.size(); written under mutex_
+  Atomic<std::uint32_t> starving_{0};
+  Mutex mutex_{LockRank::kWaitQueue};
+  WaitList list_;
+};
+
+}  // namespace interlock
