@@ -23,11 +23,13 @@ void Chooser::begin(Strategy strategy, std::uint64_t seed, int threads, int pree
   threads_ = threads;
   depth_ = 0;
   preemptions_left_ = preemptions;
-  spurious_ = false;
+  spurious_ = hasty_ = slow_ = false;
   same_processor_ = true;
   if (strategy == Strategy::kSearch) return;
   spurious_ = next_random() % 4 == 0;
   same_processor_ = next_random() % 4 != 0;
+  hasty_ = next_random() % 4 == 0;
+  slow_ = next_random() % 4 == 0;
   constexpr std::uint64_t kStickiness[] = {0, 4, 6, 7};
   stickiness_ = kStickiness[next_random() % 4];
   if (strategy == Strategy::kRandom) return;
@@ -76,6 +78,9 @@ std::size_t Chooser::choose_by_priority(const std::vector<Candidate> &candidates
   for (std::size_t i = 1; i < candidates.size(); ++i) {
     if (priorities_[place_of(candidates[i])] > priorities_[place_of(candidates[best])]) best = i;
   }
+  // A timer that fires before all else, again and again, would keep the others from going on.
+  if (candidates[best].kind == Candidate::Kind::kTimer)
+    priorities_[place_of(candidates[best])] = --lowest_;
   return best;
 }
 

@@ -76,7 +76,7 @@ SCENARIO(parker_keeps_token_and_interrupt_apart, kNever, 2) {
     }
   });
   const auto find = [&] {
-    while (parker.load() == nullptr) run.step(true);
+    while (parker.load() == nullptr) run.pause();
     return parker.load();
   };
   run.thread([&] {
@@ -103,13 +103,13 @@ SCENARIO(parker_times_out_or_is_woken, kAnyTime, 3) {
     expect(first != WaitResult::kInterrupted, "nobody interrupts");
     // A token given before or after the time-out is still there for the next park.
     if (first == WaitResult::kTimedOut) {
-      while (given.load() == 0) run.step(true);
+      while (given.load() == 0) run.pause();
       expect(own.park_until(Deadline::never()) == WaitResult::kWoken, "the token is kept");
     }
   });
   run.thread([&] {
     Parker *other;
-    while ((other = parker) == nullptr) run.step(true);
+    while ((other = parker) == nullptr) run.pause();
     other->unpark();
     given = 1;
   });

@@ -62,6 +62,9 @@ class Chooser {
   [[nodiscard]] std::size_t any_of(std::size_t count);
   [[nodiscard]] bool one_in(std::uint64_t count);
   [[nodiscard]] bool spurious() const noexcept { return spurious_; }
+  [[nodiscard]] bool hasty() const noexcept { return hasty_; }
+  /// Time passes fast, as seen by threads that are slow: patience ends.
+  [[nodiscard]] bool slow() const noexcept { return slow_; }
   [[nodiscard]] bool same_processor() const noexcept { return same_processor_; }
 
   /// kSearch: the decisions so far as text, and on to the next schedule; false after the last.
@@ -88,6 +91,8 @@ class Chooser {
   std::uint64_t step_ = 0;
   int threads_ = 0;
   bool spurious_ = false;
+  bool hasty_ = false;
+  bool slow_ = false;
   bool same_processor_ = true;
   std::uint64_t stickiness_ = 0;  // of 8
   std::vector<std::int64_t> priorities_;
@@ -121,6 +126,8 @@ class Run {
 
   // For the simulated platform and the Atomic; on a thread of this run.
   void step(bool relaxed);
+  /// For the threads of a scenario: lets others run.
+  void pause() { step(true); }
   [[nodiscard]] WaitResult wait(const void *word, Deadline deadline);
   void wake(const void *word, bool all);
   [[nodiscard]] std::int64_t clock();
