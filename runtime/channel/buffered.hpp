@@ -3,11 +3,8 @@
 // are touched only when somebody sleeps. CHANNEL.md argues why no wake-up is lost.
 #pragma once
 
-#include <algorithm>
-
 #include "channel/channel.hpp"
-#include "lock/parker.hpp"
-#include "lock/wait_ladder.hpp"
+#include "lock/queued_wait.hpp"
 #include "platform/thread.hpp"
 
 namespace interlock {
@@ -56,7 +53,8 @@ class BufferedChannel final : public Channel {
   [[nodiscard]] Stats stats() const noexcept override {
     const std::uint64_t dropped = dropped_;
     const std::uint64_t popped = buffer_.popped();
-    return {buffer_.pushed(), popped - dropped_oldest_, dropped, senders_.waits, receivers_.waits};
+    return {buffer_.pushed(), popped - dropped_oldest_, dropped, senders_.queue.sleeps(),
+            receivers_.queue.sleeps()};
   }
 
  protected:
@@ -69,9 +67,8 @@ class BufferedChannel final : public Channel {
   struct alignas(64) Side {
     WaitQueue queue;
     Atomic<int> processor{-1};
-    Atomic<std::uint64_t> waits{0};
   };
-  class Wait;
+  struct Source;
 
   [[nodiscard]] Side &side_of(Direction direction) noexcept {
     return direction == Direction::kSend ? senders_ : receivers_;
@@ -151,136 +148,36 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
   }
 }
 
-/// One operation that has to wait: its place in the queue, and what it owes to others when it ends.
+/// What an operation of one side waits for.
 template <typename Buffer>
-class BufferedChannel<Buffer>::Wait {
- public:
-  Wait(BufferedChannel &channel, Direction direction) noexcept
-      : channel_(channel),
-        direction_(direction),
-        queue_(channel.side_of(direction).queue),
-        must_queue_(queue_.is_starving()) {}
-  Wait(const Wait &) = delete;
-  Wait &operator=(const Wait &) = delete;
-  ~Wait() {
-    if (is_starving_) queue_.end_starving();
-    // Whoever was chosen, or kept others from looking, tells the next one that there is something.
-    if (was_chosen_ || is_starving_) channel_.pass_on(direction_);
+struct BufferedChannel<Buffer>::Source {
+  BufferedChannel &channel;
+  Direction direction;
+  std::span<Message> messages;
+  std::size_t &count;
+  Attempt &outcome;
+
+  [[nodiscard]] Step attempt() {
+    outcome = channel.attempt(direction, messages, count);
+    if (outcome == Attempt::kBusy) return Step::kBusy;
+    const bool refuses = channel.policy() == Policy::kRefuse;
+    const bool is_blocked = (outcome == Attempt::kFull && !refuses) || outcome == Attempt::kEmpty;
+    return is_blocked ? Step::kBlocked : Step::kDone;
   }
-
-  [[nodiscard]] Attempt run(std::span<Message> messages, std::size_t &count, Deadline deadline,
-                            WaitResult &result);
-
- private:
-  // How long somebody may be overtaken by newcomers before these have to queue up behind it.
-  static constexpr std::int64_t kPatienceNs = 1'000'000;
-
-  /// Registered: looks once more, then sleeps. What attempt() gave, kBusy to be asked again.
-  [[nodiscard]] Attempt sleep(std::span<Message> messages, std::size_t &count, Deadline deadline,
-                              WaitResult &result);
-  void leave_queue() noexcept {
-    if (queue_.remove(waiter_)) return;
-    was_chosen_ = true;
-    must_queue_ = false;
-  }
-  void note_overtaken() noexcept;
-
-  BufferedChannel &channel_;
-  const Direction direction_;
-  WaitQueue &queue_;
-  WaitContext context_;
-  Waiter waiter_{context_};
-  BusyLadder busy_;
-  std::int64_t since_ns_ = 0;  // of the first sleep
-  bool must_queue_;            // somebody starves: this one must not overtake it
-  bool was_chosen_ = false;
-  bool is_starving_ = false;
+  [[nodiscard]] bool may() const noexcept { return channel.may(direction); }
+  [[nodiscard]] bool looks_ready() const noexcept { return channel.looks_ready(direction); }
 };
-
-template <typename Buffer>
-Attempt BufferedChannel<Buffer>::Wait::run(std::span<Message> messages, std::size_t &count,
-                                           Deadline deadline, WaitResult &result) {
-  const Direction peer = direction_ == Direction::kSend ? Direction::kReceive : Direction::kSend;
-  WaitLadder ladder(channel_.processor_of(peer), deadline);
-  const auto looks_ready = [this]() noexcept { return channel_.looks_ready(direction_); };
-  for (;;) {
-    if (!must_queue_) {
-      const Attempt attempt = channel_.attempt(direction_, messages, count);
-      if (attempt == Attempt::kBusy) {
-        if (busy_.climb()) continue;
-      } else if (attempt != Attempt::kFull && attempt != Attempt::kEmpty) {
-        return attempt;
-      } else if (channel_.policy() == Policy::kRefuse && attempt == Attempt::kFull) {
-        return attempt;
-      } else if (ladder.climb(looks_ready)) {
-        continue;
-      }
-      note_overtaken();
-    }
-    const Attempt attempt = sleep(messages, count, deadline, result);
-    if (attempt != Attempt::kBusy) return attempt;
-    if (result != WaitResult::kWoken) return attempt;
-  }
-}
-
-template <typename Buffer>
-Attempt BufferedChannel<Buffer>::Wait::sleep(std::span<Message> messages, std::size_t &count,
-                                             Deadline deadline, WaitResult &result) {
-  Parker &parker = Parker::current();
-  context_.rearm();
-  queue_.add(waiter_, was_chosen_);
-  Deadline until = deadline;
-  must_queue_ = must_queue_ && queue_.is_starving();
-  result = WaitResult::kWoken;
-  if (!must_queue_ && channel_.may(direction_)) {
-    const Attempt attempt = channel_.attempt(direction_, messages, count);
-    if (attempt != Attempt::kBusy) {
-      leave_queue();
-      // Empty, or full, again: another thread was faster.
-      return attempt == Attempt::kFull || attempt == Attempt::kEmpty ? Attempt::kBusy : attempt;
-    }
-    // Who is in the middle of that cell may look for sleepers before its last store can be seen.
-    until.ns = std::min(until.ns, busy_.next_look().ns);
-  }
-  if (since_ns_ == 0) {
-    since_ns_ = monotonic_ns();
-    // Relaxed: a statistic.
-    fetch_add_relaxed(channel_.side_of(direction_).waits, 1);
-  }
-  do {
-    result = parker.sleep_until(until);
-  } while (result == WaitResult::kWoken && context_.choice() == WaitContext::kWaiting);
-  leave_queue();
-  if (context_.choice() != WaitContext::kWaiting) {
-    // An interrupt that came with the choice is for the next wait: nothing gets lost.
-    if (result == WaitResult::kInterrupted) parker.interrupt();
-    result = WaitResult::kWoken;
-  } else if (result == WaitResult::kTimedOut && !deadline.passed()) {
-    result = WaitResult::kWoken;  // only the next look
-  }
-  return Attempt::kBusy;
-}
-
-/// After an attempt that failed: was this one woken for something that another has taken?
-template <typename Buffer>
-void BufferedChannel<Buffer>::Wait::note_overtaken() noexcept {
-  if (!was_chosen_ || is_starving_ || monotonic_ns() - since_ns_ < kPatienceNs) return;
-  is_starving_ = true;
-  queue_.begin_starving();
-}
 
 template <typename Buffer>
 Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Message> messages,
                                                std::size_t &count, Deadline deadline) {
-  if (!side_of(direction).queue.is_starving()) {
-    const Attempt attempt = this->attempt(direction, messages, count);
-    if (attempt == Attempt::kDone) return {};
-  }
-  Wait wait(*this, direction);
-  WaitResult result = WaitResult::kWoken;
-  const Attempt attempt = wait.run(messages, count, deadline, result);
-  if (attempt != Attempt::kBusy) return code_of(attempt);
-  return result == WaitResult::kTimedOut ? Code::kETIMEDOUT : Code::kEINTERRUPTED;
+  Side &own = side_of(direction);
+  if (!own.queue.is_starving() && attempt(direction, messages, count) == Attempt::kDone) return {};
+  const Direction other = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
+  Attempt outcome = Attempt::kBusy;
+  QueuedWait wait(own.queue, Source{*this, direction, messages, count, outcome});
+  const Code code = wait.run(processor_of(other), deadline);
+  return code == Code::kOk ? code_of(outcome) : code;
 }
 
 }  // namespace interlock

@@ -3,7 +3,7 @@
 
 #include "lock/lock_rank.hpp"
 #include "lock/mutex.hpp"
-#include "platform/thread.hpp"
+#include "lock/wait_ladder.hpp"
 
 namespace interlock {
 namespace {
@@ -11,7 +11,6 @@ namespace {
 // About what a sleep and its wake-up cost; a longer spin could not save more than it spends (Karlin
 // et al., 'Competitive randomized algorithms for nonuniform problems', 1990).
 constexpr std::int64_t kSpinNs = 50'000;
-constexpr int kSpinsBetweenLooks = 32;  // looks at the clock
 
 // Leaked on purpose: threads may end after static destructors have run.
 Mutex &free_mutex() {
@@ -54,18 +53,11 @@ Parker &Parker::current() noexcept {
   return lease.parker();
 }
 
-void Parker::spin() const noexcept {
-  static const bool alone = available_parallelism() < 2;
-  if (alone) return;
-  const std::int64_t end = monotonic_ns() + kSpinNs;
-  while (word_ == 0 && monotonic_ns() < end) {
-    for (int i = 0; i < kSpinsBetweenLooks && word_ == 0; ++i) relax_processor();
-  }
-}
-
 WaitResult Parker::park_until(Deadline deadline) noexcept {
   lock_rank_check_waiting();
-  if (word_ == 0 && spins() && !deadline.passed()) spin();
+  const auto is_told = [this]() noexcept { return word_ != 0; };
+  if (!is_told() && spins() && !WaitLadder::is_alone() && !deadline.passed())
+    (void)WaitLadder::spin(is_told, kSpinNs);
   return sleep_until(deadline);
 }
 

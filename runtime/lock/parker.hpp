@@ -53,8 +53,6 @@ class Parker {
   static constexpr std::uint32_t kInterrupt = 2;
   static constexpr std::uint32_t kAsleep = 4;  // the owner waits in the kernel, or is about to
 
-  void spin() const noexcept;
-
   Atomic<std::uint32_t> word_{0};
   Ladder ladder_ = Ladder::kSpinThenSleep;
   Probe probe_ = nullptr;

@@ -23,7 +23,7 @@ class WaitLadder {
   /// that has passed leaves no rung.
   WaitLadder(int peer, Deadline deadline) noexcept {
     if (!Parker::current().spins() || deadline.passed()) return;
-    spins_ = !is_alone() && (peer < 0 || peer != current_processor());
+    spins_ = peer < 0 ? !is_alone() : peer != current_processor();
     yields_left_ = kYields;
   }
 
@@ -55,14 +55,13 @@ class WaitLadder {
     return ready();
   }
 
-  /// Whether no other thread can run at the same time as this one.
-  [[nodiscard]] static bool is_alone() noexcept {
-    static const bool alone = available_parallelism() < 2;
-    return alone;
-  }
+  /// Whether the process has one processor only. Asked once, when it starts: a thread that is bound
+  /// to one processor would give the wrong answer.
+  [[nodiscard]] static bool is_alone() noexcept { return alone_; }
 
  private:
   static constexpr int kLooksBetweenClocks = 8;
+  static inline const bool alone_ = available_parallelism() < 2;
 
   bool spins_ = false;
   int yields_left_ = 0;

@@ -134,6 +134,10 @@ class WaitQueue {
   }
   [[nodiscard]] bool has_waiters() const noexcept { return count_ != 0; }
 
+  /// Waits that have slept, each counted once.
+  [[nodiscard]] std::uint64_t sleeps() const noexcept { return sleeps_; }
+  void count_sleep() noexcept { ++sleeps_; }
+
   /// Somebody has waited for so long that newcomers have to queue up behind it: they register, and
   /// sleep without looking if this is still so. Whoever ends it then notifies, as above.
   [[nodiscard]] bool is_starving() const noexcept { return starving_ != 0; }
@@ -145,6 +149,7 @@ class WaitQueue {
 
   Atomic<std::uint32_t> count_{0};  // list_.size(); written under mutex_
   Atomic<std::uint32_t> starving_{0};
+  Atomic<std::uint64_t> sleeps_{0};
   Mutex mutex_{LockRank::kWaitQueue};
   WaitList list_;
 };
