@@ -138,6 +138,28 @@ SCENARIO(ring_of_one_is_closed_at_any_time, kWhenIdle, 2) { close_at_any_time(ru
 SCENARIO(rendezvous_is_closed_at_any_time, kWhenIdle, 2) { close_at_any_time(run, 0); }
 SCENARIO(chain_is_closed_at_any_time, kWhenIdle, 2) { close_at_any_time(run, SIZE_MAX); }
 
+/// Nothing but close ends these waits.
+void close_ends_waits(Run &run, std::size_t capacity, bool sending) {
+  RecordedChannel channel(run, capacity, 3);
+  for (std::size_t i = 0; sending && i < capacity; ++i)
+    expect(channel.send(2, static_cast<std::int64_t>(i)) == Code::kOk, "there is room");
+  for (int thread = 0; thread < 2; ++thread) {
+    run.thread([&, thread] {
+      const Code code = sending ? channel.send(thread, 100 + thread) : channel.recv(thread);
+      expect(code == Code::kECLOSED, "close ends the wait");
+    });
+  }
+  run.thread([&] { channel.channel().close(); });
+  run.go();
+  channel.check(!sending);
+}
+
+SCENARIO(close_ends_sends_to_a_ring, kWhenIdle, 3) { close_ends_waits(run, 1, true); }
+SCENARIO(close_ends_receives_from_a_ring, kWhenIdle, 3) { close_ends_waits(run, 1, false); }
+SCENARIO(close_ends_receives_from_a_chain, kWhenIdle, 3) { close_ends_waits(run, SIZE_MAX, false); }
+SCENARIO(close_ends_sends_to_a_rendezvous, kWhenIdle, 3) { close_ends_waits(run, 0, true); }
+SCENARIO(close_ends_receives_from_a_rendezvous, kWhenIdle, 3) { close_ends_waits(run, 0, false); }
+
 /// Two receivers, one of which gives up at its deadline or by an interrupt; whichever way, the
 /// messages reach the other.
 void give_up_receiving(Run &run, std::size_t capacity, bool interrupts) {

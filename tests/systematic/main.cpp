@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Runs every scenario under every strategy, each scenario in a process of its own; TAP on stdout.
-//   systematic [--schedules=N] [--from=SEED] [--scenario=NAME] [--strategy=random|priorities|search]
+//   systematic [--schedules=N] [--from=SEED] [--scenario=PATTERN] [--strategy=random|priorities|search]
+//       [--until=failure]
 //   systematic --scenario=NAME --strategy=NAME --seed=SEED|--path=PATH     repeats one schedule
 #include <csignal>
 #include <cstdio>
@@ -26,6 +27,7 @@ struct Options {
   std::string seed;
   std::string path;
   bool one_path = false;
+  bool until_failure = false;
 };
 
 Run *running = nullptr;
@@ -109,18 +111,25 @@ bool passes(const Scenario &scenario, Strategy strategy, const Options &options)
   return must_fail ? WIFEXITED(status) && WEXITSTATUS(status) == kFound : status == 0;
 }
 
+/// The option may have a * at either end, for anything.
 bool matches(const Scenario &scenario, const Options &options) {
-  // With a * at its end the option names all that begin so.
-  const std::string_view wanted = options.scenario;
-  if (wanted.ends_with('*'))
-    return std::string_view(scenario.name).starts_with(wanted.substr(0, wanted.size() - 1));
-  return wanted.empty() || scenario.name == wanted;
+  std::string_view wanted = options.scenario;
+  const std::string_view name = scenario.name;
+  if (wanted.empty()) return true;
+  const bool any_begin = wanted.starts_with('*');
+  if (any_begin) wanted.remove_prefix(1);
+  const bool any_end = wanted.ends_with('*');
+  if (any_end) wanted.remove_suffix(1);
+  if (any_begin && any_end) return name.find(wanted) != std::string_view::npos;
+  if (any_begin) return name.ends_with(wanted);
+  return any_end ? name.starts_with(wanted) : name == wanted;
 }
 
 bool parse(int argc, char **argv, Options &options) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     const std::size_t equals = argument.find('=');
+    if (argument == "--quiet" || argument == "--tap=-") continue;  // as Criterion's programs
     if (equals == std::string_view::npos) return false;
     const std::string_view name = argument.substr(0, equals);
     const std::string value(argument.substr(equals + 1));
@@ -134,6 +143,8 @@ bool parse(int argc, char **argv, Options &options) {
       options.strategy = value;
     } else if (name == "--seed") {
       options.seed = value;
+    } else if (name == "--until") {
+      options.until_failure = value == "failure";
     } else if (name == "--path") {
       options.path = value;
       options.one_path = true;
@@ -165,6 +176,7 @@ int main(int argc, char **argv) {
       std::printf("%s %d - %s, %s\n", passed ? "ok" : "not ok", ++number, each.name,
                   strategy_name(strategy));
       failed += passed ? 0 : 1;
+      if (failed != 0 && options.until_failure) return 1;
     }
   }
   std::printf("1..%d\n", number);

@@ -194,7 +194,10 @@ void Run::drain_all() {
 
 WaitResult Run::wait(const void *word, Deadline deadline) {
   Thread &self = *this_thread;
-  if (deadline.ns <= now_ && !deadline.is_never()) return WaitResult::kTimedOut;
+  if (deadline.ns <= now_ && !deadline.is_never()) {
+    step(true);  // the others are not held up by whoever sleeps for no time, again and again
+    return WaitResult::kTimedOut;
+  }
   if (chooser_.spurious() && chooser_.one_in(16)) {
     note("wait, woken for no reason", word, 0, 0, {});
     return WaitResult::kWoken;
