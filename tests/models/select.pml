@@ -10,16 +10,15 @@
  *   BUG_NO_PASS_ON   a select that takes from another channel than the one that chose it, or gives
  *                    up though chosen, tells nobody
  *   BUG_LOOK_FIRST   a select looks at the channels, then joins their queues
- *   BUG_STAYS        a select leaves its waiters in the queues and rearms the context
  */
 #define CHANNELS 2
 #define SENDERS 2
 #ifndef PER_SENDER
-#define PER_SENDER 2
+#define PER_SENDER 1
 #endif
 #define WAITING 255
 #define SELECTS 2   /* threads 0 and 1 select over both channels */
-#define THREADS 4   /* 2 receives from channel 0, 3 from channel 1 */
+#define THREADS 3   /* thread 2 receives from channel 0 */
 
 /* Locals that are no longer needed are zeroed: they would multiply the states. */
 byte messages[CHANNELS];
@@ -129,10 +128,8 @@ again:
     goto ended
   fi;
 leaves:
-#ifndef BUG_STAYS
   leave(0);
   leave(1);
-#endif
   chosen = choice[me];
   /* From a rotating start: either may come first. */
   if
@@ -152,12 +149,7 @@ leaves:
 #endif
   goto again;
 ended:
-#ifdef BUG_STAYS
-  leave(0);
-  leave(1);
-#endif
-  chosen = 0;
-  taken = 0
+  atomic { chosen = 0; taken = 0; done = false }
 }
 
 proctype Receiver(byte me; byte c) {

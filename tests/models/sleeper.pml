@@ -14,7 +14,7 @@
 #define CAPACITY 1
 #endif
 #ifndef ITEMS
-#define ITEMS (me + 1) /* the first sender, which may give up, sends one message, the other two */
+#define ITEMS 1 /* of each sender */
 #endif
 #define SENDERS 2
 #define RECEIVERS 2
