@@ -76,7 +76,7 @@ AC_DEFUN([INTERLOCK_CHECK_LIBRARIES], [
   AM_CONDITIONAL([HAVE_CRITERION], [test "${interlock_criterion_version#none}" = "$interlock_criterion_version"])
   AC_SEARCH_LIBS([pthread_create], [pthread])
   AC_SEARCH_LIBS([dlsym], [dl])
-  AC_CHECK_FUNCS([pthread_setname_np sched_getcpu])
+  AC_CHECK_FUNCS([eventfd pthread_setname_np sched_getcpu])
 ])
 
 AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [

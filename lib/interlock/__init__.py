@@ -8,7 +8,8 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes copies of objects between any of them. Functions cross even if they are defined
+itself; Channel passes copies of objects between any of them, also in asyncio, and select() waits for
+several channels. Functions cross even if they are defined
 in the main script. global_lock serialises what all interpreters share, such as the environment.
 """
 
@@ -18,8 +19,12 @@ from _interlock import (
     ChannelEmpty,
     ChannelFull,
     InterpreterEnded,
+    Sender,
     TransferError,
+    after,
+    every,
     global_lock,
+    select,
 )
 
 from ._errors import RemoteError, RemoteTraceback
@@ -40,8 +45,12 @@ __all__ = [
     "Pool",
     "RemoteError",
     "RemoteTraceback",
+    "Sender",
     "TransferError",
+    "after",
+    "every",
     "global_lock",
+    "select",
 ]
 
 
