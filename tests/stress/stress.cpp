@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Random threads on random channels, round after round: sends and receives of every form, with
-// deadlines that pass, interrupts, closes at any time and cancels. Every history is checked: no item
-// is lost, doubled or reordered. A hang prints the state of channels and threads, and aborts.
+// deadlines that pass, interrupts, closes at any time and cancels. Every history is checked: no
+// item is lost, doubled or reordered. A hang prints the state of channels and threads, and aborts.
 //   stress [--seconds=N] [--seed=N] [--rounds=N]
-// The seed decides what the threads try, not how the system runs them.
+// TAP on stdout. The seed decides what the threads try, not how the system runs them.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <chrono>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -71,11 +71,13 @@ class Round {
   void disturb(Random random);
   [[nodiscard]] Deadline deadline(Random &random, bool may_wait_for_ever) const;
   /// Sends items of `self` from `next` on by one call; how many.
-  [[nodiscard]] std::size_t send_some(Worker &self, std::int64_t next, std::size_t left, bool &closed);
+  [[nodiscard]] std::size_t send_some(Worker &self, std::int64_t next, std::size_t left,
+                                      bool &closed);
   [[nodiscard]] std::size_t send_by_select(Worker &self, std::int64_t value, bool &closed);
   void receive_some(Worker &self, std::vector<bool> &ended);
   void receive_by_select(Worker &self, std::vector<bool> &ended);
-  void note_received(Worker &self, std::size_t index, const Message &message, std::int64_t begin) const {
+  void note_received(Worker &self, std::size_t index, const Message &message,
+                     std::int64_t begin) const {
     const std::int64_t end = monotonic_ns();
     self.logs[index].add(Kind::kReceive, message.as_int64().value_or(-1), begin, end);
   }
@@ -293,7 +295,7 @@ bool Round::run() {
     const std::string problem =
         test::find_violation(history, {channels_[i]->capacity(), !cancels_});
     if (problem.empty()) continue;
-    std::printf("stress: channel %zu: %s\n", i, problem.c_str());
+    std::printf("# stress: channel %zu: %s\n", i, problem.c_str());
     print();
     return false;
   }
@@ -312,12 +314,13 @@ void Round::print() const {
   for (std::size_t i = 0; i < channels_.size(); ++i) {
     const Channel &channel = *channels_[i];
     const Channel::Stats stats = channel.stats();
-    std::printf("  channel %zu: capacity %zu, size %zu%s; sent %llu, received %llu, waits %llu and %llu\n",
-                i, channel.capacity(), channel.size(), channel.closed() ? ", closed" : "",
-                static_cast<unsigned long long>(stats.sent),
-                static_cast<unsigned long long>(stats.received),
-                static_cast<unsigned long long>(stats.send_waits),
-                static_cast<unsigned long long>(stats.recv_waits));
+    std::printf(
+        "  channel %zu: capacity %zu, size %zu%s; sent %llu, received %llu, waits %llu and %llu\n",
+        i, channel.capacity(), channel.size(), channel.closed() ? ", closed" : "",
+        static_cast<unsigned long long>(stats.sent),
+        static_cast<unsigned long long>(stats.received),
+        static_cast<unsigned long long>(stats.send_waits),
+        static_cast<unsigned long long>(stats.recv_waits));
   }
   for (const auto *side : {&senders_, &receivers_}) {
     for (const auto &each : *side)
@@ -386,7 +389,7 @@ int main(int argc, char **argv) {
     rounds = number_of(argv[i], "--rounds=", rounds);
     seed = number_of(argv[i], "--seed=", seed);
   }
-  std::printf("stress: %llu seconds from seed %llu\n", static_cast<unsigned long long>(seconds),
+  std::printf("# stress: %llu seconds from seed %llu\n", static_cast<unsigned long long>(seconds),
               static_cast<unsigned long long>(seed));
   std::fflush(stdout);
   const Deadline end = Deadline::after_ns(static_cast<std::int64_t>(seconds) * 1'000'000'000);
@@ -400,11 +403,12 @@ int main(int argc, char **argv) {
     watchdog.set(nullptr, 0);
     items += round.items();
     if (passed) continue;
-    std::printf("stress: failed; repeat with --seed=%llu --rounds=1\n",
+    std::printf("not ok 1 - stress; repeat with --seed=%llu --rounds=1\n1..1\n",
                 static_cast<unsigned long long>(seed));
     return 1;
   }
-  std::printf("stress: %llu rounds, %llu operations, nothing lost, doubled or reordered\n",
-              static_cast<unsigned long long>(done), static_cast<unsigned long long>(items));
+  std::printf(
+      "ok 1 - stress: %llu rounds, %llu operations, nothing lost, doubled or reordered\n1..1\n",
+      static_cast<unsigned long long>(done), static_cast<unsigned long long>(items));
   return 0;
 }

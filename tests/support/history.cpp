@@ -136,8 +136,7 @@ std::string find_excess(const std::vector<Item> &items, const Queue &queue) {
 std::string find_false_empty(const History &history, const std::vector<Item> &items) {
   std::vector<std::pair<std::int64_t, std::int64_t>> inside;
   for (const Item &each : items) {
-    if (each.send.end < each.receive.begin)
-      inside.emplace_back(each.send.end, each.receive.begin);
+    if (each.send.end < each.receive.begin) inside.emplace_back(each.send.end, each.receive.begin);
   }
   std::ranges::sort(inside);
   // What overlaps becomes one stretch.
@@ -151,8 +150,8 @@ std::string find_false_empty(const History &history, const std::vector<Item> &it
   }
   for (const Operation &each : history) {
     if (each.kind != Kind::kFoundEmpty) continue;
-    const auto after = std::ranges::upper_bound(
-        stretches, each.begin, {}, [](const auto &stretch) { return stretch.first; });
+    const auto after = std::ranges::upper_bound(stretches, each.begin, {},
+                                                [](const auto &stretch) { return stretch.first; });
     if (after == stretches.begin()) continue;
     const auto &stretch = *std::prev(after);
     if (stretch.first < each.begin && each.end < stretch.second)
@@ -174,8 +173,8 @@ std::string find_false_full(const History &history, const std::vector<Item> &ite
   std::ranges::sort(ends);
   for (const Operation &each : history) {
     if (each.kind != Kind::kFoundFull) continue;
-    // All that may have gone in before its end, less what had surely left before its begin: an upper
-    // bound of what was inside at any moment of it.
+    // All that may have gone in before its end, less what had surely left before its begin: an
+    // upper bound of what was inside at any moment of it.
     const auto in = std::ranges::lower_bound(begins, each.end) - begins.begin();
     const auto out = std::ranges::lower_bound(ends, each.begin) - ends.begin();
     if (static_cast<std::size_t>(in - out) < queue.capacity)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Histories of a first-in-first-out queue: who called what, from when to when, with what outcome. All
-// values that are sent differ. The checks need stamps that grow in real time over all threads.
+// Histories of a first-in-first-out queue: who called what, from when to when, with what outcome.
+// All values that are sent differ. The checks need stamps that grow in real time over all threads.
 #pragma once
 
 #include <cstddef>
@@ -53,9 +53,9 @@ struct Queue {
 /// conditions for bounds. An empty string, or what is wrong. Time: n log n, but for kFoundEmpty.
 [[nodiscard]] std::string find_violation(const History &history, const Queue &queue);
 
-/// Searches for an order that explains the history: Wing and Gong, 'Testing and Verifying Concurrent
-/// Objects', 1993, with the memory of Lowe, 'Testing for Linearizability', 2017. Exponential: for at
-/// most 20 operations, and capacities from 1.
+/// Searches for an order that explains the history: Wing and Gong, 'Testing and Verifying
+/// Concurrent Objects', 1993, with the memory of Lowe, 'Testing for Linearizability', 2017.
+/// Exponential: for at most 20 operations, and capacities from 1.
 [[nodiscard]] bool is_linearizable(const History &history, const Queue &queue);
 
 }  // namespace interlock::test

@@ -81,8 +81,9 @@ Test(history, may_leave_values_inside_if_it_says_so) {
 }
 
 Test(history, with_a_value_received_twice_or_made_up_is_bad) {
-  assert_bad({{0, Kind::kSend, 1, 1, 2}, {1, Kind::kReceive, 1, 3, 4}, {2, Kind::kReceive, 1, 3, 4}},
-             "received twice");
+  assert_bad(
+      {{0, Kind::kSend, 1, 1, 2}, {1, Kind::kReceive, 1, 3, 4}, {2, Kind::kReceive, 1, 3, 4}},
+      "received twice");
   assert_bad({{1, Kind::kReceive, 1, 3, 4}}, "never sent");
   assert_bad({{1, Kind::kReceive, 1, 1, 2}, {0, Kind::kSend, 1, 3, 4}}, "before it was sent");
 }
@@ -137,14 +138,13 @@ Test(history, with_a_false_empty_is_bad) {
 }
 
 Test(history, with_a_false_full_is_bad) {
-  assert_bad({{0, Kind::kSend, 1, 1, 2},
-              {1, Kind::kReceive, 1, 3, 4},
-              {0, Kind::kFoundFull, 0, 5, 6}},
-             "found full", 1);
+  assert_bad(
+      {{0, Kind::kSend, 1, 1, 2}, {1, Kind::kReceive, 1, 3, 4}, {0, Kind::kFoundFull, 0, 5, 6}},
+      "found full", 1);
 }
 
-/// Histories of a real queue under a lock are good; with two values exchanged both checks say so, or
-/// the exchange was harmless: then both say that.
+/// Histories of a real queue under a lock are good; with two values exchanged both checks say so,
+/// or the exchange was harmless: then both say that.
 Test(history, checks_agree_on_random_histories) {
   std::mt19937 random(1);
   int bad = 0;

@@ -87,12 +87,13 @@ class RecordedChannel {
   }
 
   /// After the run: the history must be that of a queue.
-  void check(bool drained = true) {
+  void check(bool drained = true) { check_as(capacity_, drained); }
+  void check_as(std::size_t capacity, bool drained = true) {
     const test::History history = test::merge(logs_);
-    const test::Queue queue{capacity_, drained};
+    const test::Queue queue{capacity, drained};
     const std::string violation = test::find_violation(history, queue);
     if (!violation.empty()) run_.fail(violation);
-    if (capacity_ == 0 || history.size() > 14) return;
+    if (capacity == 0 || history.size() > 14) return;
     if (!test::is_linearizable(history, queue)) run_.fail("the history is not linearizable");
   }
   [[nodiscard]] std::size_t count(Kind kind) const {

@@ -2,7 +2,6 @@
 // Channels of every kind. Waits have no deadline unless a scenario is about deadlines, so that each
 // lost wake-up ends in a standstill.
 #include "channel/channel.hpp"
-
 #include "channel_fixture.hpp"
 #include "lock/parker.hpp"
 
@@ -27,8 +26,7 @@ void pass_messages(Run &run, std::size_t capacity, std::vector<int> sends, std::
   }
   for (const int count : recvs) {
     run.thread([&, thread, count] {
-      for (int i = 0; i < count; ++i)
-        expect(channel.recv(thread) == Code::kOk, "it is received");
+      for (int i = 0; i < count; ++i) expect(channel.recv(thread) == Code::kOk, "it is received");
     });
     ++thread;
   }
@@ -211,22 +209,22 @@ void give_up_sending(Run &run, std::size_t capacity) {
     // Room for one; then, if the first got it, for the other.
     for (std::size_t i = 0; i < capacity + 1; ++i)
       expect(channel.recv(2) == Code::kOk, "it is received");
-    while (channel.channel().size() != 0 || channel.count(Kind::kSend) > channel.count(Kind::kReceive))
+    while (channel.channel().size() != 0 ||
+           channel.count(Kind::kSend) > channel.count(Kind::kReceive))
       expect(channel.recv(2) == Code::kOk, "it is received");
   });
   run.go();
   while (channel.try_recv(2) == Code::kOk) continue;
   channel.check();
-  expect(channel.count(Kind::kSend) == capacity + (gave_up ? 1 : 2), "what was not given up is sent");
+  expect(channel.count(Kind::kSend) == capacity + (gave_up ? 1 : 2),
+         "what was not given up is sent");
 }
 
 SCENARIO(a_sender_to_a_ring_times_out, kAnyTime, 3) { give_up_sending(run, 1); }
 SCENARIO(a_sender_to_a_wider_ring_times_out, kAnyTime, 2) { give_up_sending(run, 2); }
 
 /// Overtaken waiters: with slow threads patience ends, and newcomers queue up.
-SCENARIO(starving_receivers_of_a_ring, kWhenIdle, 2) {
-  pass_messages(run, 2, {4}, {1, 1, 2});
-}
+SCENARIO(starving_receivers_of_a_ring, kWhenIdle, 2) { pass_messages(run, 2, {4}, {1, 1, 2}); }
 SCENARIO(starving_senders_to_a_ring, kWhenIdle, 2) { pass_messages(run, 1, {1, 2, 2}, {5}); }
 SCENARIO(starving_receivers_with_deadlines, kAnyTime, 2) {
   RecordedChannel channel(run, 1, 4);
@@ -307,8 +305,9 @@ SCENARIO(a_ring_that_drops_the_oldest, kWhenIdle, 2) {
   run.go();
   drain();
   const Channel::Stats stats = channel.channel().stats();
-  expect(stats.sent == 4 && stats.received + stats.dropped == 4 && stats.received == received.size(),
-         "each was received or dropped");
+  expect(
+      stats.sent == 4 && stats.received + stats.dropped == 4 && stats.received == received.size(),
+      "each was received or dropped");
   for (int thread = 0; thread < 2; ++thread) {
     std::int64_t last = -1;
     for (const std::int64_t value : received) {

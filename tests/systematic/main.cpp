@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // Runs every scenario under every strategy, each scenario in a process of its own; TAP on stdout.
-//   systematic [--schedules=N] [--from=SEED] [--scenario=PATTERN] [--strategy=random|priorities|search]
+//   systematic [--schedules=N] [--from=SEED] [--scenario=PATTERN]
+//   [--strategy=random|priorities|search]
 //       [--until=failure]
 //   systematic --scenario=NAME --strategy=NAME --seed=SEED|--path=PATH     repeats one schedule
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
-
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "simulator.hpp"
 
@@ -20,7 +21,7 @@ using namespace interlock::systematic;
 namespace {
 
 struct Options {
-  std::uint64_t schedules = 1000;
+  std::uint64_t schedules = 200;
   std::uint64_t from = 1;
   std::string scenario;
   std::string strategy;
@@ -63,7 +64,8 @@ void run_seeds(const Scenario &scenario, Strategy strategy, const Options &optio
   const std::uint64_t count = end - seed;
   for (; seed < end; ++seed) steps += run_once(scenario, chooser, strategy, seed, length);
   std::printf("#   %s: %llu schedules of %llu steps\n", strategy_name(strategy),
-              static_cast<unsigned long long>(count), static_cast<unsigned long long>(steps / count));
+              static_cast<unsigned long long>(count),
+              static_cast<unsigned long long>(steps / count));
 }
 
 void search(const Scenario &scenario, const Options &options) {
@@ -81,7 +83,8 @@ void search(const Scenario &scenario, const Options &options) {
 }
 
 void run_all(const Scenario &scenario, Strategy strategy, const Options &options) {
-  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, on_signal);
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL})
+    std::signal(signal, on_signal);
   if (strategy == Strategy::kSearch) {
     search(scenario, options);
   } else {
@@ -169,8 +172,7 @@ int main(int argc, char **argv) {
   int number = 0;
   for (const Scenario &each : scenarios()) {
     if (!matches(each, options)) continue;
-    for (const Strategy strategy :
-         {Strategy::kRandom, Strategy::kPriorities, Strategy::kSearch}) {
+    for (const Strategy strategy : {Strategy::kRandom, Strategy::kPriorities, Strategy::kSearch}) {
       if (!options.strategy.empty() && options.strategy != strategy_name(strategy)) continue;
       const bool passed = passes(each, strategy, options);
       std::printf("%s %d - %s, %s\n", passed ? "ok" : "not ok", ++number, each.name,

@@ -17,8 +17,8 @@ from pathlib import Path
 SCHEDULES = os.environ.get("MUTANT_SCHEDULES", "6000")  # of each strategy, at most
 
 PRODUCT = """base/status.cpp lock/global_lock.cpp lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/wait_queue.cpp
-memory/message.cpp channel/chain.cpp channel/channel.cpp channel/rendezvous.cpp channel/ring.cpp
-channel/select.cpp""".split()
+memory/message.cpp channel/chain.cpp channel/channel.cpp channel/loop_bell.cpp channel/rendezvous.cpp
+channel/ring.cpp channel/select.cpp""".split()
 
 # name, file, scenarios, then pairs of a text that stands there once and what it becomes.
 MUTANTS = [
@@ -156,6 +156,29 @@ MUTANTS = [
         "    const bool waited_for = senders_.queue.has_waiters();",
         "if (senders_.queue.has_waiters() && buffer_.may_push())",
         "if (waited_for && buffer_.may_push())",
+    ),
+    (
+        "loop_looks_before_it_arms",
+        "channel/loop_bell.cpp",
+        "a_loop_*",
+        "  is_armed_ = 1;\n  std::vector<Ref<LoopWaiter>> chosen;\n",
+        "  std::vector<Ref<LoopWaiter>> chosen;\n",
+        "  std::ranges::reverse(chosen);\n",
+        "  is_armed_ = 1;\n  std::ranges::reverse(chosen);\n",
+    ),
+    (
+        "loop_keeps_the_wake_up_it_gives_up",
+        "channel/loop_bell.cpp",
+        "a_loop_*",
+        "if (std::exchange(owes_, false)) channel_->pass_on(direction_);",
+        "owes_ = false;",
+    ),
+    (
+        "loop_drops_what_came_while_it_gave_up",
+        "channel/loop_bell.cpp",
+        "a_loop_*",
+        "    channel_->give_back(std::move(message_));\n",
+        "    message_ = Message();\n",
     ),
     ("close_forgets_the_senders", "channel/buffered.hpp", "close_*", "    senders_.queue.notify_all();\n", ""),
     (

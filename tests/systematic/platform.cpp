@@ -4,6 +4,7 @@
 
 #include "base/atomic.hpp"
 #include "platform/clock.hpp"
+#include "platform/doorbell.hpp"
 #include "platform/thread.hpp"
 #include "platform/wait.hpp"
 #include "simulator.hpp"
@@ -72,6 +73,22 @@ void wake_all(const Atomic<std::uint32_t> &word) noexcept {
   systematic::before_update(&word, {});
   if (Run *const run = Run::current()) run->wake(&word, true);
 }
+
+/// The descriptor is the address of a word to wait on: 1 when it is readable.
+Status Doorbell::open(bool) {
+  reading_ = reinterpret_cast<std::intptr_t>(new Atomic<std::uint32_t>(0));
+  return {};
+}
+
+Doorbell::~Doorbell() { delete reinterpret_cast<Atomic<std::uint32_t> *>(reading_); }
+
+void Doorbell::ring() noexcept {
+  auto &word = *reinterpret_cast<Atomic<std::uint32_t> *>(reading_);
+  word = 1;
+  wake_all(word);
+}
+
+void Doorbell::silence() noexcept { *reinterpret_cast<Atomic<std::uint32_t> *>(reading_) = 0; }
 
 std::int64_t monotonic_ns() noexcept {
   Run *const run = Run::current();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Select among channels, with other threads at the same ones.
 #include "channel/select.hpp"
-
 #include "channel_fixture.hpp"
 #include "lock/parker.hpp"
 
@@ -27,8 +26,8 @@ Code receive_from(Run &run, std::vector<RecordedChannel *> channels, int thread,
     expect(messages[i].empty() == !(status.ok() && i == index), "only the case of index was done");
   if (from_first != nullptr) *from_first = status.ok() && index == 0;
   if (status.ok())
-    channels[index]->note_select(thread, Kind::kReceive,
-                                 RecordedChannel::value_of(messages[index]), begin);
+    channels[index]->note_select(thread, Kind::kReceive, RecordedChannel::value_of(messages[index]),
+                                 begin);
   return status.code();
 }
 
@@ -68,7 +67,8 @@ void leave_chosen(Run &run, std::size_t capacity, bool has_deadline) {
     const Deadline deadline = has_deadline ? Deadline::after_ns(30'000) : Deadline::never();
     bool from_a = false;
     const Code code = receive_from(run, {&a, &b}, 2, true, deadline, &from_a);
-    expect(code == Code::kOk || (has_deadline && code == Code::kETIMEDOUT), "received, or timed out");
+    expect(code == Code::kOk || (has_deadline && code == Code::kETIMEDOUT),
+           "received, or timed out");
     // If it took the one of a, the receiver there gets another.
     if (from_a) expect(a.send(2, 2) == Code::kOk, "it is sent");
   });

@@ -53,11 +53,7 @@ struct EndOfThread {
 
 Run::Run(const Scenario &scenario, Chooser &chooser, Strategy strategy, std::uint64_t seed,
          std::uint64_t length)
-    : scenario_(scenario),
-      chooser_(chooser),
-      strategy_(strategy),
-      seed_(seed),
-      length_(length) {
+    : scenario_(scenario), chooser_(chooser), strategy_(strategy), seed_(seed), length_(length) {
   latest_run = this;
 }
 
@@ -215,8 +211,7 @@ WaitResult Run::wait(const void *word, Deadline deadline) {
 void Run::wake(const void *word, bool all) {
   std::vector<Thread *> waiting;
   for (const auto &each : threads_) {
-    if (each->state == Thread::State::kWaiting && each->word == word)
-      waiting.push_back(each.get());
+    if (each->state == Thread::State::kWaiting && each->word == word) waiting.push_back(each.get());
   }
   note("wake", word, waiting.size(), waiting.size(), {});
   while (!waiting.empty()) {
@@ -270,8 +265,7 @@ void Run::print_state() const {
     const char *state = each->state == Thread::State::kRunnable  ? "runnable"
                         : each->state == Thread::State::kWaiting ? "waiting"
                                                                  : "ended";
-    std::printf("  thread %d: %s, %zu stores on their way\n", each->id, state,
-                each->stores.size());
+    std::printf("  thread %d: %s, %zu stores on their way\n", each->id, state, each->stores.size());
   }
 }
 
@@ -298,9 +292,8 @@ void Run::fail(const std::string &reason) {
   std::printf("%s: %s\n", scenario_.name, reason.c_str());
   print_events();
   print_state();
-  const std::string schedule = strategy_ == Strategy::kSearch
-                                   ? "--path=" + chooser_.path()
-                                   : "--seed=" + std::to_string(seed_);
+  const std::string schedule = strategy_ == Strategy::kSearch ? "--path=" + chooser_.path()
+                                                              : "--seed=" + std::to_string(seed_);
   std::printf("%s after %llu steps: %s\nrepeat with: --scenario=%s --strategy=%s %s\n",
               scenario_.name, static_cast<unsigned long long>(steps_), reason.c_str(),
               scenario_.name, strategy_name(strategy_), schedule.c_str());

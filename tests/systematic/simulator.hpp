@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Runs the threads of a scenario one at a time, on OS threads that pass a baton, so that thread_local
-// state is the product's own. At every access to an Atomic it decides who goes on: a thread, the
-// oldest entry of a thread's store buffer, or a timer. Decisions follow a seed: a random walk; random
-// priorities that change at a few places (PCT: Burckhardt et al., 'A Randomized Scheduler with
-// Probabilistic Guarantees of Finding Bugs', ASPLOS 2010); or a search of all schedules with at most
-// a few preemptions (Musuvathi and Qadeer, 'Iterative Context Bounding', PLDI 2007).
+// Runs the threads of a scenario one at a time, on OS threads that pass a baton, so that
+// thread_local state is the product's own. At every access to an Atomic it decides who goes on: a
+// thread, the oldest entry of a thread's store buffer, or a timer. Decisions follow a seed: a
+// random walk; random priorities that change at a few places (PCT: Burckhardt et al., 'A Randomized
+// Scheduler with Probabilistic Guarantees of Finding Bugs', ASPLOS 2010); or a search of all
+// schedules with at most a few preemptions (Musuvathi and Qadeer, 'Iterative Context Bounding',
+// PLDI 2007).
 #pragma once
 
 #include <cstddef>
@@ -196,10 +197,10 @@ struct Registration {
 };
 
 /// SCENARIO(name, timers, preemptions) { ... run ... }
-#define SCENARIO(name, timers, preemptions)                                               \
-  void scenario_##name([[maybe_unused]] interlock::systematic::Run &run);                 \
-  const interlock::systematic::Registration registration_##name{                          \
-      {#name, interlock::systematic::Timers::timers, preemptions, scenario_##name}};      \
+#define SCENARIO(name, timers, preemptions)                                          \
+  void scenario_##name([[maybe_unused]] interlock::systematic::Run &run);            \
+  const interlock::systematic::Registration registration_##name{                     \
+      {#name, interlock::systematic::Timers::timers, preemptions, scenario_##name}}; \
   void scenario_##name([[maybe_unused]] interlock::systematic::Run &run)
 
 }  // namespace interlock::systematic

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Stands in for runtime/base/atomic.hpp in the systematic tests: an Atomic of the same size and the
 // same operations, which asks the simulator before every access who runs next, and whose stores
-// weaker than seq_cst wait in the storing thread's buffer, as on a processor with total store order.
+// weaker than seq_cst wait in the storing thread's buffer, as on a processor with total store
+// order.
 #pragma once
 
 #include <atomic>
@@ -44,24 +45,28 @@ class Atomic {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);
   using Place = systematic::Place;
   static constexpr auto kSeqCst = std::memory_order_seq_cst;
+
  public:
   using value_type = T;
   static constexpr bool is_always_lock_free = true;
 
   constexpr Atomic() noexcept : value_{} {}
-  constexpr Atomic(T value) noexcept : value_(value) {}  // NOLINT: values convert, as in std::atomic
+  constexpr Atomic(T value) noexcept
+      : value_(value) {}  // NOLINT: values convert, as in std::atomic
   ~Atomic() { systematic::forget(this); }
   Atomic(const Atomic &) = delete;
   Atomic &operator=(const Atomic &) = delete;
 
-  [[nodiscard]] T load(std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) const noexcept {
+  [[nodiscard]] T load(std::memory_order = kSeqCst,
+                       Place place = {__builtin_FILE(), __builtin_LINE()}) const noexcept {
     systematic::before_load(this, place);
     T value = value_;
     (void)systematic::find_buffered(this, &value, sizeof value);
     systematic::record("load", this, bits(value), bits(value), place);
     return value;
   }
-  void store(T value, std::memory_order order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  void store(T value, std::memory_order order = kSeqCst,
+             Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     if (order == kSeqCst) {
       systematic::before_update(this, place);
     } else {
@@ -74,34 +79,44 @@ class Atomic {
     systematic::record("store", this, bits(value_), bits(value), place);
     value_ = value;
   }
-  T exchange(T value, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T exchange(T value, std::memory_order = kSeqCst,
+             Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("exchange", place, [value](T) { return value; });
   }
   bool compare_exchange_strong(T &expected, T value, std::memory_order = kSeqCst,
-                               std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+                               std::memory_order = kSeqCst,
+                               Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return compare_exchange(expected, value, false, place);
   }
   bool compare_exchange_weak(T &expected, T value, std::memory_order = kSeqCst,
-                             std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+                             std::memory_order = kSeqCst,
+                             Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return compare_exchange(expected, value, systematic::fails_for_no_reason(), place);
   }
-  T fetch_add(T by, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T fetch_add(T by, std::memory_order = kSeqCst,
+              Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("fetch_add", place, [by](T old) { return static_cast<T>(old + by); });
   }
-  T fetch_sub(T by, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T fetch_sub(T by, std::memory_order = kSeqCst,
+              Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("fetch_sub", place, [by](T old) { return static_cast<T>(old - by); });
   }
-  T fetch_and(T with, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T fetch_and(T with, std::memory_order = kSeqCst,
+              Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("fetch_and", place, [with](T old) { return static_cast<T>(old & with); });
   }
-  T fetch_or(T with, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T fetch_or(T with, std::memory_order = kSeqCst,
+             Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("fetch_or", place, [with](T old) { return static_cast<T>(old | with); });
   }
-  T fetch_xor(T with, std::memory_order = kSeqCst, Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
+  T fetch_xor(T with, std::memory_order = kSeqCst,
+              Place place = {__builtin_FILE(), __builtin_LINE()}) noexcept {
     return update("fetch_xor", place, [with](T old) { return static_cast<T>(old ^ with); });
   }
 
-  operator T() const noexcept { return load(kSeqCst, {}); }  // NOLINT: converts, as std::atomic does
+  operator T() const noexcept {
+    return load(kSeqCst, {});
+  }  // NOLINT: converts, as std::atomic does
   T operator=(T value) noexcept {
     store(value, kSeqCst, {});
     return value;
