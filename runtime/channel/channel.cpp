@@ -90,7 +90,10 @@ Status Channel::recv_many_until(std::span<Message> messages, std::size_t &receiv
   received = 0;
   if (messages.empty()) return {};
   for (Message &message : messages) message = Message();
-  return transfer_until(Direction::kReceive, messages, received, deadline);
+  std::size_t count = 0;
+  Status status = transfer_until(Direction::kReceive, messages, count, deadline);
+  if (status.ok()) received = count;
+  return status;
 }
 
 void Channel::cancel() {

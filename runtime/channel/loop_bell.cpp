@@ -30,8 +30,11 @@ std::vector<Ref<LoopWaiter>> LoopBell::take() {
   for (LoopWaiter *each = hung_.exchange(nullptr); each != nullptr;) {
     LoopWaiter *const next = each->next_hung_;
     each->is_hung_ = false;  // from here on it may be hung again
-    chosen.emplace_back(each);
+    const Ref<LoopWaiter> waiter(each);
     each->release();
+    // Some have been served, or have given up, since they were chosen.
+    if (each->is_watching_ && each->context_.choice() != WaitContext::kWaiting)
+      chosen.push_back(waiter);
     each = next;
   }
   std::ranges::reverse(chosen);

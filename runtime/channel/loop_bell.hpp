@@ -22,8 +22,8 @@ class LoopBell final : public RefCounted {
 
   /// Readable when take() has something to give.
   [[nodiscard]] std::intptr_t descriptor() const noexcept { return doorbell_.descriptor(); }
-  /// The waiters that were chosen since the last time, in that order; each is to resume(). Thread:
-  /// the loop's.  Blocks: never.
+  /// The waiters that were chosen since the last time and still wait, in that order; each is to
+  /// resume(). Thread: the loop's.  Blocks: never.
   [[nodiscard]] std::vector<Ref<LoopWaiter>> take();
 
  private:

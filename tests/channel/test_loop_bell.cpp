@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "channel/loop_bell.hpp"
-
 #include <uv.h>
 
 #include <thread>
 #include <vector>
 
+#include "channel/loop_bell.hpp"
 #include "channels.hpp"
 
 using namespace interlock;
@@ -112,10 +111,23 @@ Test(loop_bell, who_was_chosen_and_gives_up_passes_it_on, .timeout = kLimit) {
     cr_assert(send_int(*channel, 7).ok());
     first->cancel();
     const auto chosen = bell->take();
-    cr_assert_eq(chosen.size(), 2, "the first in line, and whom it told");
+    cr_assert_eq(chosen.size(), 1, "the one that gave up is not told");
+    cr_assert_eq(chosen[0].get(), second.get());
     cr_assert(second->resume() == Step::kDone);
     cr_assert_eq(*second->message().as_int64(), 7);
   }
+}
+
+Test(loop_bell, who_is_served_after_it_was_chosen_is_not_told_again, .timeout = kLimit) {
+  const auto bell = create_bell();
+  const auto channel = create(2);
+  const auto waiter = make_ref<LoopWaiter>(bell, channel, kReceive, Message());
+  cr_assert(waiter->start() == Step::kBlocked);
+  cr_assert(send_int(*channel, 1).ok());
+  cr_assert(waiter->resume() == Step::kDone);
+  cr_assert(send_int(*channel, 2).ok());
+  cr_assert(bell->take().empty());
+  cr_assert_eq(recv_int(*channel), 2);
 }
 
 Test(loop_bell, a_message_from_a_rendezvous_goes_back_if_nobody_wants_it, .timeout = kLimit) {
