@@ -21,7 +21,8 @@ class BufferedChannel final : public Channel {
     return direction == Direction::kSend ? push(messages, count) : pop(messages, count);
   }
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
-    return direction == Direction::kSend ? buffer_.looks_pushable() : buffer_.looks_poppable();
+    if (direction == Direction::kReceive) return buffer_.looks_poppable();
+    return policy() != Policy::kWait || buffer_.looks_pushable();
   }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.
@@ -174,7 +175,9 @@ template <typename Buffer>
 Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Message> messages,
                                                std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
-  if (!own.queue.is_starving() && attempt(direction, messages, count) == Attempt::kDone) return {};
+  if (looks_ready(direction) && !own.queue.is_starving() &&
+      attempt(direction, messages, count) == Attempt::kDone)
+    return {};
   const Direction other = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
   Attempt outcome = Attempt::kBusy;
   QueuedWait wait(own.queue, Source{*this, direction, messages, count, outcome});

@@ -45,12 +45,18 @@ class WaitLadder {
   /// Spins until `ready()` or for `ns`. False if it is still not.  Thread: any.
   template <typename Ready>
   static bool spin(Ready ready, std::int64_t ns) noexcept {
-    const std::int64_t end = monotonic_ns() + ns;
-    do {
-      for (int i = 0; i < kLooksBetweenClocks; ++i) {
+    const auto look = [&ready](int times) noexcept {
+      for (int i = 0; i < times; ++i) {
         if (ready()) return true;
         relax_processor();
       }
+      return false;
+    };
+    // The clock takes as long as a message: it is asked only when none has come soon.
+    if (look(kLooksBeforeClock)) return true;
+    const std::int64_t end = monotonic_ns() + ns;
+    do {
+      if (look(kLooksBetweenClocks)) return true;
     } while (monotonic_ns() < end);
     return ready();
   }
@@ -60,6 +66,7 @@ class WaitLadder {
   [[nodiscard]] static bool is_alone() noexcept { return alone_; }
 
  private:
+  static constexpr int kLooksBeforeClock = 32;
   static constexpr int kLooksBetweenClocks = 8;
   static inline const bool alone_ = available_parallelism() < 2;
 
