@@ -25,7 +25,9 @@ class _Bell:
             loop.add_reader(self._bell.fileno(), self._tell)
         except NotImplementedError:
             self._bell = _interlock.LoopBell(as_socket=True)
-            self._task = loop.create_task(self._listen(loop), name="interlock bell")
+            # Not kept here: the loop does, and a bell that led to its loop would keep that for ever.
+            task = loop.create_task(self._listen(loop), name="interlock bell")
+            task._log_destroy_pending = False  # it lasts as long as the loop
         self.waiter = self._bell.waiter
 
     async def _listen(self, loop):

@@ -73,6 +73,10 @@ struct Cases {
 };
 
 bool Cases::parse(const ModuleState &state, PyObject *sequence) {
+  if (Py_IS_TYPE(sequence, state.channel)) {  // which is iterable, but not meant
+    PyErr_SetString(PyExc_TypeError, "cases must be a list of cases, not a Channel");
+    return false;
+  }
   objects = PyRef::steal(PySequence_Tuple(sequence));
   if (!objects) return false;
   const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(objects.get()));
