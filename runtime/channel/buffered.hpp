@@ -2,6 +2,7 @@
 // A channel over a buffer (Ring or Chain), which is lock-free or nearly so: the queues of waiters
 // are touched only when somebody sleeps. CHANNEL.md argues why no wake-up is lost.
 #pragma once
+#include <cstdlib>
 
 #include "channel/channel.hpp"
 #include "lock/queued_wait.hpp"
@@ -154,6 +155,7 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
 /// What an operation of one side waits for.
 template <typename Buffer>
 struct BufferedChannel<Buffer>::Source {
+  static inline const int kLead = getenv("LEAD") ? atoi(getenv("LEAD")) : 12;
   BufferedChannel &channel;
   Direction direction;
   std::span<Message> messages;
@@ -168,6 +170,7 @@ struct BufferedChannel<Buffer>::Source {
     return is_blocked ? Step::kBlocked : Step::kDone;
   }
   [[nodiscard]] bool may() const noexcept { return channel.may(direction); }
+  [[nodiscard]] int lead() const noexcept { return channel.buffer_.capacity() >= 64 ? kLead : 0; }
   [[nodiscard]] bool looks_ready() const noexcept { return channel.looks_ready(direction); }
 };
 

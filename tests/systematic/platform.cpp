@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The Atomic's hooks and the platform layer, by the simulator: in place of posix/.
 #include <algorithm>
-#include <utility>
-#include <vector>
 
 #include "base/atomic.hpp"
 #include "platform/clock.hpp"
@@ -74,22 +72,6 @@ void wake_one(const Atomic<std::uint32_t> &word) noexcept {
 void wake_all(const Atomic<std::uint32_t> &word) noexcept {
   systematic::before_update(&word, {});
   if (Run *const run = Run::current()) run->wake(&word, true);
-}
-
-/// A thread of a run is a thread of the system.
-void call_at_thread_end(void (*function)(void *) noexcept, void *argument) noexcept {
-  struct Calls {
-    ~Calls() {
-      while (!list.empty()) {
-        const auto [each, its_argument] = list.back();
-        list.pop_back();
-        each(its_argument);
-      }
-    }
-    std::vector<std::pair<void (*)(void *) noexcept, void *>> list;
-  };
-  thread_local Calls calls;
-  calls.list.emplace_back(function, argument);
 }
 
 /// The descriptor is the address of a word to wait on: 1 when it is readable.
