@@ -181,7 +181,6 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
   AS_IF([test "$enable_tsan" = yes], [interlock_criterion_version=])
   AM_CONDITIONAL([HAVE_CRITERION], [test -n "$interlock_criterion_version"])
   AM_CONDITIONAL([LINUX], [AS_CASE([$host_os], [linux*], [:], [false])])
-  AM_CONDITIONAL([CROSS], [test "$cross_compiling" = yes])
   AM_CONDITIONAL([MINGW], [AS_CASE([$host_os], [mingw*], [:], [false])])
   AC_ARG_VAR([TEST_EMULATOR], [what runs the tests' programs where this machine cannot, for example qemu-arm])
   AS_IF([test "$enable_lock_checks" = yes],
