@@ -2,7 +2,6 @@
 // A channel over a buffer (Ring or Chain), which is lock-free or nearly so: the queues of waiters
 // are touched only when somebody sleeps. CHANNEL.md argues why no wake-up is lost.
 #pragma once
-#include <cstdlib>
 
 #include "channel/channel.hpp"
 #include "lock/queued_wait.hpp"
@@ -81,6 +80,8 @@ class BufferedChannel final : public Channel {
   [[nodiscard]] bool may(Direction direction) const noexcept {
     return direction == Direction::kSend ? buffer_.may_push() : buffer_.may_pop();
   }
+  /// Where this side runs. Before each wait, and now and then, since asking costs as much as a
+  /// push.
   static void note_processor(Side &side) noexcept {
     const int processor = current_processor();
     // Relaxed: a hint. Written only when it changes, so that the line stays shared.
@@ -103,7 +104,7 @@ class BufferedChannel final : public Channel {
       attempt = buffer_.try_push_many(messages, count);
     }
     if (attempt != Attempt::kDone) return attempt;
-    note_processor(senders_);
+    if (buffer_.is_sixteenth_push()) note_processor(senders_);
     // Nobody needs to be woken for what another receiver has already taken.
     if (receivers_.queue.has_waiters() && buffer_.may_pop()) receivers_.queue.notify(count);
     return attempt;
@@ -119,7 +120,7 @@ class BufferedChannel final : public Channel {
       attempt = buffer_.try_pop_many(messages, count);
     }
     if (attempt != Attempt::kDone) return attempt;
-    note_processor(receivers_);
+    if (buffer_.is_sixteenth_pop()) note_processor(receivers_);
     if (senders_.queue.has_waiters() && buffer_.may_push()) senders_.queue.notify(count);
     return attempt;
   }
@@ -155,7 +156,6 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
 /// What an operation of one side waits for.
 template <typename Buffer>
 struct BufferedChannel<Buffer>::Source {
-  static inline const int kLead = getenv("LEAD") ? atoi(getenv("LEAD")) : 12;
   BufferedChannel &channel;
   Direction direction;
   std::span<Message> messages;
@@ -170,7 +170,6 @@ struct BufferedChannel<Buffer>::Source {
     return is_blocked ? Step::kBlocked : Step::kDone;
   }
   [[nodiscard]] bool may() const noexcept { return channel.may(direction); }
-  [[nodiscard]] int lead() const noexcept { return channel.buffer_.capacity() >= 64 ? kLead : 0; }
   [[nodiscard]] bool looks_ready() const noexcept { return channel.looks_ready(direction); }
 };
 
@@ -181,6 +180,7 @@ Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Me
   if (looks_ready(direction) && !own.queue.is_starving() &&
       attempt(direction, messages, count) == Attempt::kDone)
     return {};
+  note_processor(own);
   const Direction other = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
   Attempt outcome = Attempt::kBusy;
   QueuedWait wait(own.queue, Source{*this, direction, messages, count, outcome});

@@ -85,7 +85,7 @@ Code QueuedWait<Source>::run(int peer, Deadline deadline) {
     if (!must_queue_) {
       // Before trying: an attempt that fails takes words away from those who are to make it
       // succeed.
-      if (!looks_ready() && ladder.climb(looks_ready, source_.lead()) && !looks_ready()) continue;
+      if (!looks_ready() && ladder.climb(looks_ready) && !looks_ready()) continue;
       const Step step = source_.attempt();
       if (step == Step::kDone) return Code::kOk;
       if (step == Step::kBusy && busy_.climb()) continue;
