@@ -130,7 +130,8 @@ Step QueuedWait<Source>::sleep(Deadline deadline, WaitResult &result) {
 /// After an attempt that failed: was this one woken for something that another has taken?
 template <WaitSource Source>
 void QueuedWait<Source>::note_overtaken() noexcept {
-  if (!was_chosen_ || is_starving_ || monotonic_ns() - since_ns_ < kPatienceNs) return;
+  if (!was_chosen_ || is_starving_ || since_ns_ == 0) return;
+  if (monotonic_ns() - since_ns_ < kPatienceNs) return;
   is_starving_ = true;
   queue_.begin_starving();
 }
