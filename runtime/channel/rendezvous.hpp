@@ -60,7 +60,6 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);
   void add_locked(Side &side, ChannelWaiter &waiter);
   void remove_locked(Side &side, ChannelWaiter &waiter);
-  [[nodiscard]] static WaitResult wait(WaitContext &context, int peer, Deadline deadline) noexcept;
 
   mutable Mutex mutex_{LockRank::kChannel};
   Side senders_;
