@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "platform/thread.hpp"
+
 namespace interlock {
 
 ChannelWaiter *RendezvousChannel::serve_locked(Side &side, Wakeup &wakeup) {

@@ -36,7 +36,7 @@ Status Semaphore::acquire_until(Deadline deadline) noexcept {
   return code;
 }
 
-bool Semaphore::release(std::uint64_t count) noexcept {
+bool Semaphore::try_release(std::uint64_t count) noexcept {
   std::uint64_t value = value_;
   do {
     if (count > limit_ - value) return false;

@@ -35,7 +35,7 @@ class Semaphore : public Shared {
   [[nodiscard]] Status acquire_until(Deadline deadline) noexcept;
   /// Gives `count` permits, whoever took them. False if that would exceed the limit: nothing has
   /// changed then.  Thread: any, attached or not.  Blocks: never.
-  [[nodiscard]] bool release(std::uint64_t count = 1) noexcept;
+  [[nodiscard]] bool try_release(std::uint64_t count = 1) noexcept;
 
   /// Permits that are free now.
   [[nodiscard]] std::uint64_t value() const noexcept { return value_; }

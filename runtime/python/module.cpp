@@ -49,10 +49,10 @@ int execute(PyObject *module) {
     return true;
   }();
   (void)prepared;
-  const bool added = add_errors(module, state) && add_handle(module, state) &&
-                     add_definition(module, state) && add_channel(module, state) &&
-                     add_task(module, state) && add_interpreter(module, state) &&
-                     add_map_job(module, state) && add_global_lock(module, state);
+  const bool added =
+      add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
+      add_channel(module, state) && add_task(module, state) && add_interpreter(module, state) &&
+      add_map_job(module, state) && add_global_lock(module, state) && add_sync(module, state);
   return added ? 0 : -1;
 }
 
@@ -61,7 +61,8 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   if (state == nullptr) return 0;
   for (PyTypeObject *type :
        {state->transfer.handle, state->definition, state->channel, state->interpreter,
-        state->task_queue, state->task, state->completions, state->map_job, state->global_lock}) {
+        state->task_queue, state->task, state->completions, state->map_job, state->global_lock,
+        state->lock, state->semaphore, state->event, state->barrier}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
@@ -91,6 +92,10 @@ int clear(PyObject *module) {
   Py_CLEAR(state->completions);
   Py_CLEAR(state->map_job);
   Py_CLEAR(state->global_lock);
+  Py_CLEAR(state->lock);
+  Py_CLEAR(state->semaphore);
+  Py_CLEAR(state->event);
+  Py_CLEAR(state->barrier);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

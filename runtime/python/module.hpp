@@ -20,6 +20,10 @@ struct ModuleState {
   PyTypeObject *completions;
   PyTypeObject *map_job;
   PyTypeObject *global_lock;
+  PyTypeObject *lock;
+  PyTypeObject *semaphore;
+  PyTypeObject *event;
+  PyTypeObject *barrier;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -39,6 +43,7 @@ struct ModuleState {
 [[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
 
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,
