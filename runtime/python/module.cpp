@@ -36,15 +36,13 @@ PyMethodDef functions[] = {
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
      "abandon\n"
      "those that have not ended give_up seconds later. Returns how many were abandoned."},
-    {"after_fork", after_fork, METH_NOARGS,
-     "after_fork()\n--\n\nIn the child of a fork: forget what only the parent has."},
     {nullptr, nullptr, 0, nullptr}};
 
 int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   // Once for the process: the first import, before any home thread runs.
   static const bool prepared = [] {
-    call_in_fork_child(InterpreterList::keep_only_main);
+    call_in_fork_child(forget_parent);
     lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
     return true;
   }();
