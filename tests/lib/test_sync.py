@@ -421,12 +421,14 @@ class Interrupts(support.TestCase):
             handled = []
             def handle(*_):
                 handled.append(1)
-                if len(handled) == 3: event.set(); event.clear()
-                if len(handled) == 6: threading.Thread(target=barrier.wait).start()
-                if len(handled) == 9: semaphore.release()
+                if len(handled) < 3: return
+                event.set(); event.clear()
+                if barrier.n_waiting == 1: threading.Thread(target=barrier.wait).start()
+                if len(handled) % 3 == 0: semaphore.release()
             signal.signal(signal.SIGALRM, handle)
             signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
             print(event.wait(60), barrier.wait(60), semaphore.acquire(60), barrier.broken)
+            signal.setitimer(signal.ITIMER_REAL, 0)
         """)
         self.assertEqual(self.run_program(source)[0], "True 0 True False\n")
 
