@@ -17,6 +17,9 @@ usage: ./autogen.sh                             make configure, as autoreconf do
        ./autogen.sh demo [configure options]    set all up, build, run the main job
        ./autogen.sh check [configure options]   set all up, build, run the tests
 
+       ./autogen.sh packages NAME...            install Debian packages that are missing
+       ./autogen.sh source PACKAGE DIRECTORY    get the distribution's source of a package
+
 demo and check install packages where apt-get is there (as root, or with sudo), and build CPython
 $python_release once, into $cache, where the system has none that is new enough.
 The build is in $build_directory.
@@ -113,7 +116,8 @@ fetch_python() {
     ln -s "$kept" python.tar.xz
     return
   fi
-  if [ -n "$has_apt" ] && fetch_from_distribution && is_right_tarball python.tar.xz; then
+  if [ -n "$has_apt" ] && fetch_from_distribution "python${python_release%.*}" $python_suite &&
+    mv ./*"_$python_release.orig.tar.xz" python.tar.xz && is_right_tarball python.tar.xz; then
     say "the source of CPython $python_release came from the distribution's archive"
   else
     say "getting the source of CPython $python_release from python.org"
@@ -125,21 +129,22 @@ fetch_python() {
   cp python.tar.xz "$kept.$$" && mv "$kept.$$" "$kept"
 }
 
-# From the mirror that apt is configured for, with package lists of our own.
+# fetch_from_distribution PACKAGE SUITE: its source files, into the working directory, from the mirror
+# that apt is configured for, with package lists of our own.
 fetch_from_distribution() {
   # shellcheck disable=SC2016
   mirror=$(apt-get indextargets --format '$(CREATED_BY) $(REPO_URI) $(COMPONENT)' 2>/dev/null |
     awk '$1 == "Packages" && $3 == "main" && $2 !~ /security/ { print $2; exit }')
   [ -n "$mirror" ] || return 1
+  package=$1
   mkdir -p lists/partial archives/partial
   printf 'deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-    "$mirror" $python_suite >sources.list
+    "$mirror" "$2" >sources.list
   set -- -q -o Dir::Etc::SourceList="$PWD/sources.list" -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::State::Lists="$PWD/lists" -o Dir::Cache="$PWD" -o Acquire::Check-Valid-Until=false \
     -o APT::Sandbox::User="$(id -un)"
-  say "getting the source of CPython $python_release from the distribution's archive"
-  apt-get "$@" update >apt.log 2>&1 && apt-get "$@" source --download-only "python${python_release%.*}" >>apt.log 2>&1 &&
-    mv ./*"_$python_release.orig.tar.xz" python.tar.xz
+  say "getting the source of $package from the distribution's archive"
+  apt-get "$@" update >apt.log 2>&1 && apt-get "$@" source --download-only "$package" >>apt.log 2>&1
 }
 
 compile_python() {
@@ -181,13 +186,17 @@ require_tools() {
   [ -z "$lacking" ] || fail "this is no system with apt-get; please install:$lacking"
 }
 
+look_for_apt() {
+  has_apt=
+  ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null || has_apt=yes
+}
+
 set_up() {
   jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
   mkdir -p "$build_directory"
   log=$build_directory/set-up.log
-  has_apt=
-  if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
-    has_apt=yes
+  look_for_apt
+  if [ -n "$has_apt" ]; then
     install_packages autoconf automake libtool make g++ pkg-config libuv1-dev libcriterion-dev
   else
     require_tools
@@ -220,6 +229,22 @@ case ${1-} in
     set_up
     build "$@"
     exec make -j2 check
+    ;;
+  packages)
+    shift
+    look_for_apt
+    [ -n "$has_apt" ] || fail "this is no system with apt-get; please install what Debian calls: $*"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    install_packages "$@"
+    ;;
+  source)
+    look_for_apt
+    [ -n "$has_apt" ] || fail "this is no system with apt-get: the source of $2 cannot be had"
+    cd "$3"
+    # shellcheck disable=SC1091
+    fetch_from_distribution "$2" "$(. /etc/os-release && echo "$VERSION_CODENAME")" ||
+      { tail -5 apt.log >&2; fail "the source of $2 could not be had"; }
     ;;
   -h | --help)
     usage

@@ -25,15 +25,25 @@ AC_DEFUN([INTERLOCK_CHECK_CXX20], [
   AC_LANG_POP([C++])
 ])
 
-dnl Sets PYTHON_CFLAGS, PYTHON_LIBS (with an rpath where the library is in a private prefix), PYTHON.
+dnl --without-python builds the core alone: base, platform, lock, memory, channel.
 AC_DEFUN([INTERLOCK_CHECK_PYTHON], [
   AC_ARG_WITH([python], [AS_HELP_STRING([--with-python=PREFIX|VERSION],
-    [the CPython to build for: where it is installed, or 3.13, 3.14 or 3.15
+    [the CPython to build for: where it is installed, or 3.13, 3.14 or 3.15; --without-python builds the core alone
      @<:@default: the newest that pkg-config finds@:>@])], [], [with_python=auto])
+  interlock_python_version=none
+  interlock_python_prefix=
+  AS_IF([test "$with_python" != no], [INTERLOCK_FIND_PYTHON])
+  AM_CONDITIONAL([WITH_PYTHON], [test "$with_python" != no])
+  AC_SUBST([PYTHON_CFLAGS])
+  AC_SUBST([PYTHON_LIBS])
+  AC_SUBST([PYTHON_VERSION], [$interlock_python_version])
+])
+
+dnl Sets PYTHON_CFLAGS, PYTHON_LIBS (with an rpath where the library is in a private prefix), PYTHON.
+AC_DEFUN([INTERLOCK_FIND_PYTHON], [
   interlock_versions="3.15 3.14 3.13"
   AS_CASE([$with_python],
     [auto|yes], [],
-    [no], [AC_MSG_ERROR([--without-python: there is nothing to build without CPython])],
     [3.13|3.14|3.15], [interlock_versions=$with_python],
     [/*], [
       AS_IF([test ! -d "$with_python/lib/pkgconfig"],
@@ -63,20 +73,92 @@ AC_DEFUN([INTERLOCK_CHECK_PYTHON], [
   AS_IF([test "$interlock_cv_python_links" != yes],
     [AC_MSG_ERROR([a program cannot be linked with CPython $interlock_python_version: see config.log])])
   AC_PATH_PROGS([PYTHON], [python$interlock_python_version], [], [$interlock_python_prefix/bin:$PATH])
-  AC_SUBST([PYTHON_VERSION], [$interlock_python_version])
+  AC_DEFINE([INTERLOCK_WITH_PYTHON], [1], [Define where CPython runs in the process.])
 ])
 
 AC_DEFUN([INTERLOCK_CHECK_LIBRARIES], [
   PKG_CHECK_MODULES([LIBUV], [libuv >= 1.44],
     [interlock_libuv_version=`$PKG_CONFIG --modversion libuv`],
     [AC_MSG_ERROR([libuv 1.44 or newer is missing: install libuv1-dev (Debian), libuv-devel or libuv])])
-  PKG_CHECK_MODULES([CRITERION], [criterion >= 2.4],
-    [interlock_criterion_version=`$PKG_CONFIG --modversion criterion`],
-    [interlock_criterion_version="none: make check runs the Python tests only"])
-  AM_CONDITIONAL([HAVE_CRITERION], [test "${interlock_criterion_version#none}" = "$interlock_criterion_version"])
+  AC_ARG_WITH([criterion], [AS_HELP_STRING([--without-criterion],
+    [run the tests of the core with the driver of tests/support/driver @<:@default: where Criterion is missing@:>@])],
+    [], [with_criterion=yes])
+  interlock_criterion_version=
+  AS_IF([test "$with_criterion" != no], [
+    PKG_CHECK_MODULES([CRITERION], [criterion >= 2.4],
+      [interlock_criterion_version=`$PKG_CONFIG --modversion criterion`], [:])])
   AC_SEARCH_LIBS([pthread_create], [pthread])
   AC_SEARCH_LIBS([dlsym], [dl])
-  AC_CHECK_FUNCS([pthread_setname_np sched_getcpu])
+  AC_CHECK_HEADERS([pthread_np.h])
+  AS_CASE([$host_os], [mingw*], [ac_cv_func_sched_getcpu=yes])  # from mingw/sched.h
+  AC_CHECK_FUNCS([eventfd pthread_set_name_np sched_getcpu])
+  INTERLOCK_CHECK_THREAD_NAMES
+  INTERLOCK_CHECK_ATOMICS
+])
+
+dnl Some systems declare pthread_setname_np elsewhere or with other parameters.
+AC_DEFUN([INTERLOCK_CHECK_THREAD_NAMES], [
+  AC_CACHE_CHECK([for pthread_setname_np of a thread and a name], [interlock_cv_setname], [
+    AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+      #include <pthread.h>
+      #ifdef HAVE_PTHREAD_NP_H
+      #include <pthread_np.h>
+      #endif]], [[pthread_setname_np(pthread_self(), "x");]])],
+      [interlock_cv_setname=yes], [interlock_cv_setname=no])])
+  AS_IF([test "$interlock_cv_setname" = yes],
+    [AC_DEFINE([HAVE_PTHREAD_SETNAME_NP], [1], [Define where pthread_setname_np takes a thread and a name.])])
+])
+
+dnl Channels need atomic words of 64 bits, which some 32-bit systems have in a library.
+AC_DEFUN([INTERLOCK_CHECK_ATOMICS], [
+  AC_CACHE_CHECK([what 64-bit atomics need], [interlock_cv_atomics], [
+    interlock_cv_atomics=missing
+    interlock_saved_LIBS=$LIBS
+    for library in "" -latomic; do
+      LIBS="$interlock_saved_LIBS $library"
+      AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+        #include <atomic>
+        #include <cstdint>
+        std::atomic<std::uint64_t> word;]], [[return static_cast<int>(word.fetch_add(1));]])],
+        [interlock_cv_atomics=${library:-nothing}; break])
+    done
+    LIBS=$interlock_saved_LIBS])
+  AS_CASE([$interlock_cv_atomics],
+    [missing], [AC_MSG_ERROR([$CXX has no 64-bit atomics for $host])],
+    [nothing], [],
+    [LIBS="$LIBS $interlock_cv_atomics"])
+])
+
+dnl How threads wait on a word. Sets interlock_wait.
+AC_DEFUN([INTERLOCK_CHECK_WAIT], [
+  AS_CASE([$host_os],
+    [linux*], [interlock_wait=futex],
+    [freebsd*|dragonfly*], [interlock_wait=umtx],
+    [openbsd*], [interlock_wait=openbsd],
+    [mingw*], [interlock_wait=waitonaddress],
+    [interlock_wait=pthread])
+  AC_ARG_WITH([wait], [AS_HELP_STRING([--with-wait=futex|umtx|openbsd|waitonaddress|pthread],
+    [how threads wait: by the system call of Linux, FreeBSD, OpenBSD, Windows, or in plain POSIX
+     @<:@default: by the host@:>@])], [interlock_wait=$withval])
+  AS_CASE([$interlock_wait],
+    [futex], [interlock_wait_header=linux/futex.h],
+    [umtx], [interlock_wait_header=sys/umtx.h],
+    [openbsd], [interlock_wait_header=sys/futex.h],
+    [waitonaddress], [interlock_wait_header=synchapi.h],
+    [pthread], [interlock_wait_header=pthread.h],
+    [AC_MSG_ERROR([--with-wait=$interlock_wait: give futex, umtx, openbsd, waitonaddress or pthread])])
+  AC_CHECK_HEADER([$interlock_wait_header], [],
+    [AC_MSG_ERROR([--with-wait=$interlock_wait: $interlock_wait_header is missing: give --with-wait=pthread])],
+    [[#include <sys/types.h>
+      #ifdef _WIN32
+      #include <windows.h>
+      #endif]])
+  AS_IF([test "$interlock_wait" = waitonaddress], [LIBS="-lsynchronization $LIBS"])
+  AM_CONDITIONAL([WAIT_FUTEX], [test "$interlock_wait" = futex])
+  AM_CONDITIONAL([WAIT_UMTX], [test "$interlock_wait" = umtx])
+  AM_CONDITIONAL([WAIT_OPENBSD], [test "$interlock_wait" = openbsd])
+  AM_CONDITIONAL([WAIT_ADDRESS], [test "$interlock_wait" = waitonaddress])
+  AM_CONDITIONAL([WAIT_PTHREAD], [test "$interlock_wait" = pthread])
 ])
 
 AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
@@ -86,12 +168,6 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
     [], [enable_tsan=no])
   AC_ARG_ENABLE([lock-checks], [AS_HELP_STRING([--enable-lock-checks],
     [check the order of locks at run time and abort on a breach])], [], [enable_lock_checks=no])
-  AC_CHECK_HEADER([linux/futex.h], [interlock_wait=futex], [interlock_wait=pthread])
-  AC_ARG_WITH([wait], [AS_HELP_STRING([--with-wait=futex|pthread],
-    [how threads wait @<:@default: futex on Linux@:>@])],
-    [AS_CASE([$withval], [futex|pthread], [interlock_wait=$withval],
-      [AC_MSG_ERROR([--with-wait=$withval: give futex or pthread])])])
-  AM_CONDITIONAL([WAIT_FUTEX], [test "$interlock_wait" = futex])
   AS_IF([test "$enable_asan" = yes && test "$enable_tsan" = yes],
     [AC_MSG_ERROR([--enable-asan and --enable-tsan exclude each other])])
   SANITIZE_FLAGS=
@@ -101,6 +177,12 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
   AC_SUBST([SANITIZE_FLAGS])
   AM_CONDITIONAL([ASAN], [test "$enable_asan" = yes])
   AM_CONDITIONAL([TSAN], [test "$enable_tsan" = yes])
+  # Criterion cannot allocate the memory that it shares with its tests under ThreadSanitizer.
+  AS_IF([test "$enable_tsan" = yes], [interlock_criterion_version=])
+  AM_CONDITIONAL([HAVE_CRITERION], [test -n "$interlock_criterion_version"])
+  AM_CONDITIONAL([LINUX], [AS_CASE([$host_os], [linux*], [:], [false])])
+  AM_CONDITIONAL([MINGW], [AS_CASE([$host_os], [mingw*], [:], [false])])
+  AC_ARG_VAR([TEST_EMULATOR], [what runs the tests' programs where this machine cannot, for example qemu-arm])
   AS_IF([test "$enable_lock_checks" = yes],
     [AC_DEFINE([INTERLOCK_LOCK_CHECKS], [1], [Define to check the order of locks at run time.])])
 ])

@@ -7,6 +7,10 @@
 #include <signal.h>
 #include <uv.h>
 
+#ifdef HAVE_PTHREAD_NP_H
+#include <pthread_np.h>
+#endif
+
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -106,6 +110,8 @@ void set_thread_name(const std::string &name) noexcept {
   char shown[16] = {};
   name.copy(shown, sizeof shown - 1);
   pthread_setname_np(pthread_self(), shown);
+#elif defined(HAVE_PTHREAD_SET_NAME_NP)
+  pthread_set_name_np(pthread_self(), name.c_str());
 #else
   (void)name;
 #endif
@@ -133,6 +139,7 @@ void relax_processor() noexcept {
 
 }  // namespace interlock
 
+#ifdef INTERLOCK_WITH_PYTHON
 /// CPython 3.13 ends a thread that wants an interpreter lock after finalisation has begun with
 /// pthread_exit(), which unwinds the C++ frames below: their destructors would release objects
 /// without that lock. The runtime's own threads stop for good instead, as every thread does
@@ -149,3 +156,4 @@ extern "C" __attribute__((visibility("default"), noreturn)) void pthread_exit(vo
   real(value);
   __builtin_unreachable();
 }
+#endif

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include <cstddef>
+#include <limits>
 
 #include "base/check.hpp"
 
@@ -57,7 +58,10 @@ timespec realtime_of(Deadline deadline) noexcept {
   std::int64_t left = deadline.ns - monotonic_ns();
   if (left < 0) left = 0;
   const std::int64_t nanoseconds = now.tv_nsec + left % 1'000'000'000;
-  now.tv_sec += static_cast<time_t>(left / 1'000'000'000 + nanoseconds / 1'000'000'000);
+  const std::int64_t seconds = now.tv_sec + left / 1'000'000'000 + nanoseconds / 1'000'000'000;
+  // Seconds may have 32 bits. Whoever wakes then looks at the monotonic clock and sleeps on.
+  constexpr std::int64_t kLatest = std::numeric_limits<time_t>::max();
+  now.tv_sec = static_cast<time_t>(seconds < kLatest ? seconds : kLatest);
   now.tv_nsec = static_cast<long>(nanoseconds % 1'000'000'000);
   return now;
 }

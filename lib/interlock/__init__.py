@@ -8,9 +8,10 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes copies of objects between any of them. Functions cross even if they are defined
-in the main script. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves;
-global_lock serialises what all interpreters share, such as the environment.
+itself; Channel passes copies of objects between any of them, also in asyncio, and select() waits for
+several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
+Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+share, such as the environment.
 """
 
 from _interlock import (
@@ -23,8 +24,12 @@ from _interlock import (
     InterpreterEnded,
     Lock,
     Semaphore,
+    Sender,
     TransferError,
+    after,
+    every,
     global_lock,
+    select,
 )
 
 from ._errors import RemoteError, RemoteTraceback
@@ -49,8 +54,12 @@ __all__ = [
     "RemoteError",
     "RemoteTraceback",
     "Semaphore",
+    "Sender",
     "TransferError",
+    "after",
+    "every",
     "global_lock",
+    "select",
 ]
 
 

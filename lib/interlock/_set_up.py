@@ -6,6 +6,8 @@ import threading
 import types
 import warnings
 
+import _interlock
+
 _MAIN = "__main__"
 
 
@@ -87,9 +89,11 @@ def execute(source):
 def tear_down():
     """Last call in an interpreter that ends.
 
+    Whoever waits for what this one sends is told, even if daemon threads keep its Senders.
     Filters with regular expressions go: CPython (seen in 3.15) leaks a part of them, and with it keeps the
     whole heap of the interpreter.
     """
+    _interlock.close_senders()
     plain = [each for each in warnings.filters if each[1] is None and each[3] is None]
     _set_filters([each[:5] for each in plain])
 

@@ -53,6 +53,7 @@ class Shared : public RefCounted {
     kChannel,
     kInterpreter,
     kDefinition,
+    kSender,
     kLock,
     kSemaphore,
     kEvent,

@@ -92,10 +92,11 @@ class BufferedChannel final : public Channel {
     return push_dropping(messages, count);
   }
   [[nodiscard]] Attempt push_once(std::span<Message> messages, std::size_t &count) {
+    count = 0;
     Attempt attempt;
     if (messages.size() == 1) {
       attempt = buffer_.try_push(messages[0]);
-      count = 1;
+      if (attempt == Attempt::kDone) count = 1;
     } else {
       attempt = buffer_.try_push_many(messages, count);
     }
@@ -107,10 +108,11 @@ class BufferedChannel final : public Channel {
   }
   [[nodiscard]] Attempt push_dropping(std::span<Message> messages, std::size_t &count);
   [[nodiscard]] Attempt pop(std::span<Message> messages, std::size_t &count) {
+    count = 0;
     Attempt attempt;
     if (messages.size() == 1) {
       attempt = buffer_.try_pop(messages[0]);
-      count = 1;
+      if (attempt == Attempt::kDone) count = 1;
     } else {
       attempt = buffer_.try_pop_many(messages, count);
     }

@@ -58,7 +58,10 @@ Status Channel::try_transfer(Direction direction, Message &message) {
 
 Status Channel::try_send(Message &message) { return try_transfer(Direction::kSend, message); }
 
-Status Channel::try_recv(Message &message) { return try_transfer(Direction::kReceive, message); }
+Status Channel::try_recv(Message &message) {
+  message = Message();
+  return try_transfer(Direction::kReceive, message);
+}
 
 Status Channel::send_until(Message &message, Deadline deadline) {
   std::size_t sent = 0;
@@ -78,6 +81,7 @@ Status Channel::send_many_until(std::span<Message> messages, std::size_t &sent, 
 
 Status Channel::recv_until(Message &message, Deadline deadline) {
   std::size_t received = 0;
+  message = Message();
   return transfer_until(Direction::kReceive, {&message, 1}, received, deadline);
 }
 
@@ -85,7 +89,11 @@ Status Channel::recv_many_until(std::span<Message> messages, std::size_t &receiv
                                 Deadline deadline) {
   received = 0;
   if (messages.empty()) return {};
-  return transfer_until(Direction::kReceive, messages, received, deadline);
+  for (Message &message : messages) message = Message();
+  std::size_t count = 0;
+  Status status = transfer_until(Direction::kReceive, messages, count, deadline);
+  if (status.ok()) received = count;
+  return status;
 }
 
 void Channel::cancel() {

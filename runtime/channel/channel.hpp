@@ -64,7 +64,8 @@ class Channel : public Shared {
                                        Deadline deadline);
 
   /// Tries once, for callers that must not even wait for another thread: kBusy. Moves or fills
-  /// `count` of `messages`, at least one, if kDone.  Thread: any.  Locks: none.  Blocks: never.
+  /// `count` of `messages`, at least one, if kDone. Messages to be filled are empty: what one held
+  /// would end under a lock.  Thread: any.  Locks: none.  Blocks: never.
   [[nodiscard]] virtual Attempt attempt(Direction direction, std::span<Message> messages,
                                         std::size_t &count) = 0;
   /// Whether attempt() would do something soon: for spinning. A hint, cheap.
@@ -96,6 +97,12 @@ class Channel : public Shared {
   [[nodiscard]] virtual std::size_t capacity() const noexcept = 0;
   [[nodiscard]] Policy policy() const noexcept { return policy_; }
 
+  /// Counts Senders; the channel closes when the last one is dropped. Thread: any.
+  void add_sender() noexcept { ++senders_; }
+  void drop_sender() {
+    if (--senders_ == 0) close();
+  }
+
   struct Stats {
     std::uint64_t sent;  // includes the dropped ones, under kDropOldest
     std::uint64_t received;
@@ -115,6 +122,7 @@ class Channel : public Shared {
   [[nodiscard]] Status try_transfer(Direction direction, Message &message);
 
   const Policy policy_;
+  Atomic<std::size_t> senders_{0};
 };
 
 /// The Status for an Attempt that was none of kDone and kBusy.

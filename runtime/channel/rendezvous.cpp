@@ -14,13 +14,13 @@ ChannelWaiter *RendezvousChannel::serve_locked(Side &side, Wakeup &wakeup) {
   return waiter;
 }
 
-Attempt RendezvousChannel::send_locked(Message &message, Wakeup &wakeup) {
+Attempt RendezvousChannel::send_locked(Message &message, Wakeup &wakeup, Message &dropped) {
   if (closed_) return Attempt::kClosed;
   if (ChannelWaiter *const receiver = serve_locked(receivers_, wakeup)) {
     receiver->message = std::move(message);
     ++received_;
   } else if (policy() == Policy::kDropNewest) {
-    message = Message();
+    dropped = std::move(message);
     ++dropped_;
     return Attempt::kDone;
   } else {
@@ -50,9 +50,10 @@ Attempt RendezvousChannel::attempt(Direction direction, std::span<Message> messa
   Attempt attempt = Attempt::kDone;
   while (count < messages.size() && attempt == Attempt::kDone) {
     Wakeup wakeup;
+    Message dropped;  // ends after the lock's
     {
       MutexGuard guard(mutex_);
-      attempt = direction == Direction::kSend ? send_locked(messages[count], wakeup)
+      attempt = direction == Direction::kSend ? send_locked(messages[count], wakeup, dropped)
                                               : recv_locked(messages[count], wakeup);
     }
     wakeup.deliver();
@@ -107,11 +108,12 @@ Status RendezvousChannel::transfer_until(Direction direction, std::span<Message>
   WaitContext context;
   ChannelWaiter waiter(context, 0, messages[0]);
   Wakeup wakeup;
+  Message dropped;  // ends after the lock's
   Attempt attempt;
   {
     MutexGuard guard(mutex_);
     store_relaxed(own.processor, processor);  // Relaxed: a hint
-    attempt = direction == Direction::kSend ? send_locked(messages[0], wakeup)
+    attempt = direction == Direction::kSend ? send_locked(messages[0], wakeup, dropped)
                                             : recv_locked(messages[0], wakeup);
     const bool refuses = direction == Direction::kSend && policy() == Policy::kRefuse;
     if ((attempt == Attempt::kFull || attempt == Attempt::kEmpty) && !refuses) {

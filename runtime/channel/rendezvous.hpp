@@ -54,7 +54,7 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] const Side &peers_of(Direction direction) const noexcept {
     return direction == Direction::kSend ? receivers_ : senders_;
   }
-  [[nodiscard]] Attempt send_locked(Message &message, Wakeup &wakeup);
+  [[nodiscard]] Attempt send_locked(Message &message, Wakeup &wakeup, Message &dropped);
   [[nodiscard]] Attempt recv_locked(Message &message, Wakeup &wakeup);
   /// The longest waiting one of `side`, marked as served; null if nobody waits there.
   [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);

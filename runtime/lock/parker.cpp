@@ -4,6 +4,7 @@
 #include "lock/lock_rank.hpp"
 #include "lock/mutex.hpp"
 #include "lock/wait_ladder.hpp"
+#include "platform/thread.hpp"
 
 namespace interlock {
 namespace {
@@ -21,36 +22,38 @@ Parker *free_list = nullptr;  // guarded by free_mutex()
 
 }  // namespace
 
-/// Borrows a Parker for the life of one thread.
+/// Lends each thread a Parker for its life.
 class ParkerLease {
  public:
-  ParkerLease() {
+  static Parker *begin() {
+    Parker *parker = nullptr;
     {
       MutexGuard guard(free_mutex());
       if (free_list != nullptr) {
-        parker_ = free_list;
-        free_list = parker_->next_free_;
+        parker = free_list;
+        free_list = parker->next_free_;
       }
     }
-    if (parker_ == nullptr) parker_ = new Parker;
-    parker_->word_ = 0;
-    parker_->ladder_ = Parker::Ladder::kSpinThenSleep;
-    parker_->probe_ = nullptr;
+    if (parker == nullptr) parker = new Parker;
+    parker->word_ = 0;
+    parker->ladder_ = Parker::Ladder::kSpinThenSleep;
+    parker->probe_ = nullptr;
+    return parker;
   }
-  ~ParkerLease() {
+  static void end(void *parker) noexcept {
     MutexGuard guard(free_mutex());
-    parker_->next_free_ = free_list;
-    free_list = parker_;
+    static_cast<Parker *>(parker)->next_free_ = free_list;
+    free_list = static_cast<Parker *>(parker);
   }
-  Parker &parker() noexcept { return *parker_; }
-
- private:
-  Parker *parker_ = nullptr;
 };
 
 Parker &Parker::current() noexcept {
-  thread_local ParkerLease lease;
-  return lease.parker();
+  thread_local Parker *mine = nullptr;
+  if (mine == nullptr) {
+    mine = ParkerLease::begin();
+    call_at_thread_end(ParkerLease::end, mine);
+  }
+  return *mine;
 }
 
 WaitResult Parker::park_until(Deadline deadline) noexcept {

@@ -34,6 +34,11 @@ class Thread {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Has `function(argument)` called when the calling thread ends, the latest such call first. Where a
+/// thread_local object needs a destructor, this is its place: MinGW frees such objects before it
+/// destroys them.  Errors: ends the process if there is no memory.
+void call_at_thread_end(void (*function)(void *) noexcept, void *argument) noexcept;
+
 /// Names the calling thread for debuggers and `top`.
 void set_thread_name(const std::string &name) noexcept;
 

@@ -43,17 +43,28 @@ Status Completions::wait_until(Deadline deadline, std::vector<Ref<CallTask>> &ta
   }
 }
 
+namespace {
+
+/// Runs the call that `message` carries. What that carries, a Sender for one, ends with the call,
+/// not with whoever keeps the task.
+bool run_call(Message message, Message &outcome) {
+  const PyRef call = PyRef::steal(decode(message));
+  message = Message();
+  if (!call) {
+    outcome = encode_raised();
+    return false;
+  }
+  PyObject *const *const parts = PySequence_Fast_ITEMS(call.get());
+  return run_call(parts[0], parts[1], parts[2], outcome);
+}
+
+}  // namespace
+
 void CallTask::run() {
   State expected = State::kQueued;
   if (!state_.compare_exchange_strong(expected, State::kRunning)) return;
   Message outcome;
-  bool succeeded = false;
-  if (const PyRef call = PyRef::steal(decode(call_))) {
-    PyObject *const *const parts = PySequence_Fast_ITEMS(call.get());
-    succeeded = run_call(parts[0], parts[1], parts[2], outcome);
-  } else {
-    outcome = encode_raised();
-  }
+  const bool succeeded = run_call(std::move(call_), outcome);
   flush_standard_streams();
   finish(State::kRunning, succeeded ? State::kDone : State::kRaised, std::move(outcome), {});
 }

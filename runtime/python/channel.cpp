@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "channel/sender.hpp"
 #include "python/arguments.hpp"
 #include "python/blocking.hpp"
 #include "transfer/transfer.hpp"
@@ -75,6 +76,7 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
 Status transfer(Channel &channel, Direction direction, Message &message, Deadline deadline) {
   std::size_t count = 0;
   if (attempt_attached(channel, direction, {&message, 1}, count)) return {};
+  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
   return run_detached([&] {
     return direction == Direction::kSend ? channel.send_until(message, deadline)
                                          : channel.recv_until(message, deadline);
@@ -88,19 +90,6 @@ PyObject *finish_send(const Status &status) {
 
 PyObject *finish_recv(const Status &status, const Message &message) {
   return status.ok() ? decode(message) : raise(status);
-}
-
-PyObject *send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
-  static constexpr const char *kParameters[] = {"obj", "timeout"};
-  PyObject *slots[2];
-  Deadline deadline;
-  if (!is_usable_channel(self) ||
-      !Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
-      !parse_timeout(slots[1], deadline))
-    return nullptr;
-  Message message;
-  if (Status status = encode(slots[0], "message", message); !status.ok()) return raise(status);
-  return finish_send(transfer(channel_of(self), Direction::kSend, message, deadline));
 }
 
 PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
@@ -126,13 +115,6 @@ Status try_transfer(Channel &channel, Direction direction, Message &message) {
   });
 }
 
-PyObject *try_send(PyObject *self, PyObject *object) {
-  if (!is_usable_channel(self)) return nullptr;
-  Message message;
-  if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
-  return finish_send(try_transfer(channel_of(self), Direction::kSend, message));
-}
-
 PyObject *try_recv(PyObject *self, PyObject *) {
   if (!is_usable_channel(self)) return nullptr;
   Message message;
@@ -146,6 +128,7 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
   std::size_t done = 0;
   Status status;
   if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
+    const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
     status = run_detached([&] {
       std::size_t count = 0;
       const Status each = channel.send_many_until(messages.subspan(done), count, deadline);
@@ -166,37 +149,6 @@ PyObject *raise_after(const Status &status, std::size_t sent) {
     PyErr_Clear();
   PyErr_SetRaisedException(Py_XNewRef(exception.get()));
   return nullptr;
-}
-
-PyObject *send_many(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
-  static constexpr const char *kParameters[] = {"items", "timeout"};
-  PyObject *slots[2];
-  Deadline deadline;
-  if (!is_usable_channel(self) ||
-      !Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
-      !parse_timeout(slots[1], deadline))
-    return nullptr;
-  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
-  const std::size_t batch = is_whole ? SIZE_MAX : kBatch;
-  const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
-  if (!iterator) return nullptr;
-  std::size_t sent = 0;
-  for (bool more = true; more;) {
-    std::vector<Message> messages;
-    while (more && messages.size() < batch) {
-      const PyRef item = PyRef::steal(PyIter_Next(iterator.get()));
-      more = static_cast<bool>(item);
-      if (!more && PyErr_Occurred()) return raise_after(Code::kEPYTHON, sent);
-      if (!more) break;
-      Message &message = messages.emplace_back();
-      if (Status status = encode(item.get(), "message", message); !status.ok())
-        return raise_after(status, sent);
-    }
-    if (messages.empty()) break;
-    const Status status = send_all(channel_of(self), messages, sent, deadline);
-    if (!status.ok()) return raise_after(status, sent);
-  }
-  Py_RETURN_NONE;
 }
 
 PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
@@ -238,6 +190,19 @@ PyObject *next(PyObject *self) {
   const Status status = transfer(channel_of(self), Direction::kReceive, message, Deadline::never());
   if (status.code() == Code::kECLOSED) return nullptr;  // the end of the iteration
   return finish_recv(status, message);
+}
+
+PyObject *asend(PyObject *self, PyObject *object) { return call_aio("send", self, object); }
+
+PyObject *arecv(PyObject *self, PyObject *) { return call_aio("receive", self); }
+
+PyObject *anext(PyObject *self) { return call_aio("receive_next", self); }
+
+PyObject *sender(PyObject *self, PyObject *) {
+  ModuleState *const state = module_state();
+  if (state == nullptr || !is_usable_channel(self)) return nullptr;
+  if (channel_of(self).closed()) return raise(Code::kECLOSED);
+  return wrap_sender(*state, make_ref<Sender>(Ref<Channel>(&channel_of(self))));
 }
 
 PyObject *close(PyObject *self, PyObject *) {
@@ -307,7 +272,7 @@ PyObject *repr(PyObject *self) {
 constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
-    {"send", as_method(send), kFast,
+    {"send", as_method(channel_send), kFast,
      "send($self, obj, timeout=None)\n--\n\n"
      "Send a copy of obj, waiting up to timeout seconds for room.\n\n"
      "Raises TransferError (nothing was sent), TimeoutError, ChannelClosed, or ChannelFull "
@@ -317,12 +282,12 @@ PyMethodDef methods[] = {
      "recv($self, timeout=None)\n--\n\n"
      "Take the oldest item, waiting up to timeout seconds for one.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
-    {"try_send", try_send, METH_O,
+    {"try_send", channel_try_send, METH_O,
      "try_send($self, obj, /)\n--\n\nSend without waiting; raises ChannelFull if there is no "
      "room."},
     {"try_recv", try_recv, METH_NOARGS,
      "try_recv($self, /)\n--\n\nTake without waiting; raises ChannelEmpty if there is no item."},
-    {"send_many", as_method(send_many), kFast,
+    {"send_many", as_method(channel_send_many), kFast,
      "send_many($self, items, timeout=None)\n--\n\n"
      "Send all items in order, many at a time: faster than one by one.\n\n"
      "A list or tuple is refused as a whole if one item cannot cross; other iterables are taken "
@@ -332,6 +297,16 @@ PyMethodDef methods[] = {
      "recv_many($self, n, timeout=None)\n--\n\n"
      "A list of up to n items: waits for one, then takes what is there.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
+    {"asend", asend, METH_O,
+     "asend($self, obj, /)\n--\n\nAwait room and send a copy of obj. In any interpreter's event "
+     "loop."},
+    {"arecv", arecv, METH_NOARGS,
+     "arecv($self, /)\n--\n\n"
+     "Await the oldest item. A cancelled arecv() has taken none. `async for` receives until the\n"
+     "channel is closed and empty."},
+    {"sender", sender, METH_NOARGS,
+     "sender($self, /)\n--\n\n"
+     "A new Sender: with the last one of a channel the channel is closed."},
     {"close", close, METH_NOARGS,
      "close($self, /)\n--\n\nRefuse further sends; receivers take what is left. Wakes all who "
      "wait."},
@@ -369,6 +344,8 @@ PyType_Slot slots[] = {
     {Py_tp_getset, properties},
     {Py_tp_iter, reinterpret_cast<void *>(PyObject_SelfIter)},
     {Py_tp_iternext, reinterpret_cast<void *>(next)},
+    {Py_am_aiter, reinterpret_cast<void *>(PyObject_SelfIter)},
+    {Py_am_anext, reinterpret_cast<void *>(anext)},
     {Py_sq_length, reinterpret_cast<void *>(length)},
     {Py_nb_bool, reinterpret_cast<void *>(is_true)},
     {Py_tp_repr, reinterpret_cast<void *>(repr)},
@@ -378,6 +355,80 @@ PyType_Spec spec = {"interlock.Channel", sizeof(HandleObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
+
+Channel &channel_of(PyObject *handle) {
+  Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
+  if (shared->kind() == Shared::Kind::kSender) return static_cast<Sender *>(shared)->channel();
+  return static_cast<Channel &>(*shared);
+}
+
+bool is_usable_channel(PyObject *handle) {
+  if (reinterpret_cast<HandleObject *>(handle)->shared == nullptr) {
+    raise(Status(Code::kECLOSED, "this Sender was closed"));
+    return false;
+  }
+  return check_process(channel_of(handle), "Channel");
+}
+
+PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"obj", "timeout"};
+  PyObject *slots[2];
+  Deadline deadline;
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
+    return nullptr;
+  Message message;
+  if (Status status = encode(slots[0], "message", message); !status.ok()) return raise(status);
+  return finish_send(transfer(channel_of(self), Direction::kSend, message, deadline));
+}
+
+PyObject *channel_try_send(PyObject *self, PyObject *object) {
+  if (!is_usable_channel(self)) return nullptr;
+  Message message;
+  if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
+  return finish_send(try_transfer(channel_of(self), Direction::kSend, message));
+}
+
+PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
+                            PyObject *names) {
+  static constexpr const char *kParameters[] = {"items", "timeout"};
+  PyObject *slots[2];
+  Deadline deadline;
+  if (!is_usable_channel(self) ||
+      !Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
+    return nullptr;
+  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
+  const std::size_t batch = is_whole ? SIZE_MAX : kBatch;
+  const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
+  if (!iterator) return nullptr;
+  std::size_t sent = 0;
+  for (bool more = true; more;) {
+    std::vector<Message> messages;
+    while (more && messages.size() < batch) {
+      const PyRef item = PyRef::steal(PyIter_Next(iterator.get()));
+      more = static_cast<bool>(item);
+      if (!more && PyErr_Occurred()) return raise_after(Code::kEPYTHON, sent);
+      if (!more) break;
+      Message &message = messages.emplace_back();
+      if (Status status = encode(item.get(), "message", message); !status.ok())
+        return raise_after(status, sent);
+    }
+    if (messages.empty()) break;
+    const Status status = send_all(channel_of(self), messages, sent, deadline);
+    if (!status.ok()) return raise_after(status, sent);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *call_aio(const char *name, PyObject *first, PyObject *second, PyObject *third) {
+  const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._aio"));
+  const PyRef function =
+      module ? PyRef::steal(PyObject_GetAttrString(module.get(), name)) : PyRef();
+  return function ? PyObject_CallFunctionObjArgs(function.get(), first, second, third, nullptr)
+                  : nullptr;
+}
 
 bool attempt_attached(Channel &channel, Direction direction, std::span<Message> messages,
                       std::size_t &count) {

@@ -11,14 +11,21 @@
 
 namespace interlock {
 
-/// The channel of a handle, which must be one.
-[[nodiscard]] inline Channel &channel_of(PyObject *handle) {
-  return static_cast<Channel &>(*reinterpret_cast<HandleObject *>(handle)->shared);
-}
-/// False with a Python exception if it was made before a fork.
-[[nodiscard]] inline bool is_usable_channel(PyObject *handle) {
-  return check_process(channel_of(handle), "Channel");
-}
+/// The channel of a Channel or of a Sender that is_usable_channel().
+[[nodiscard]] Channel &channel_of(PyObject *handle);
+/// False with a Python exception if it was made before a fork, or is a closed Sender.
+[[nodiscard]] bool is_usable_channel(PyObject *handle);
+
+// Methods of both. send() and send_many() are METH_FASTCALL | METH_KEYWORDS.
+PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names);
+PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
+                            PyObject *names);
+PyObject *channel_try_send(PyObject *self, PyObject *object);
+/// Calls a function of lib/interlock/_aio.py.
+PyObject *call_aio(const char *name, PyObject *first, PyObject *second = nullptr,
+                   PyObject *third = nullptr);
+/// A new handle, for wrap_shared().
+PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender);
 
 /// How long an operation spins inside its interpreter: about what leaving it and coming back costs
 /// if other threads want in, and many times that if none does.

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Handles: Python objects that stand for something outside every interpreter's heap. Equal when
 // they stand for the same thing.
-#include "channel/channel.hpp"
 #include "interpreter/interpreter.hpp"
-#include "python/module.hpp"
+#include "python/channel.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -47,7 +46,7 @@ bool add_handle(PyObject *module, ModuleState &state) {
 }
 
 PyObject *wrap_shared(Ref<Shared> shared) {
-  const ModuleState *const state = module_state();
+  ModuleState *const state = module_state();
   if (state == nullptr) return nullptr;
   PyTypeObject *type = nullptr;
   switch (shared->kind()) {
@@ -60,6 +59,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kDefinition:
       type = state->definition;
       break;
+    case Shared::Kind::kSender:
+      return wrap_sender(*state, std::move(shared));
     case Shared::Kind::kLock:
       type = state->lock;
       break;

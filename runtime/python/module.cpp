@@ -31,6 +31,23 @@ PyMethodDef functions[] = {
      "unique_number()\n--\n\nA number that no other call in this process gives."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
+    {"select", as_method(select), METH_FASTCALL | METH_KEYWORDS,
+     "select(cases, timeout=None, *, biased=False)\n--\n\n"
+     "Wait for the first of several cases that is possible, do it, and return (index, value).\n\n"
+     "A case is a Channel, to receive from (value is the item); a tuple (Channel, item), to send; "
+     "or\n"
+     "after(seconds) or every(seconds), which become ready by themselves. Of several possible "
+     "cases,\n"
+     "another one comes first each time; with biased=True always the first in the list.\n"
+     "Raises ChannelClosed, whose attribute `index` says whose channel is closed, or "
+     "TimeoutError."},
+    {"after", after, METH_O,
+     "after(seconds, /)\n--\n\nA case of select() that is ready from seconds from now on."},
+    {"every", every, METH_O,
+     "every(seconds, /)\n--\n\n"
+     "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"close_senders", close_senders, METH_NOARGS,
+     "close_senders()\n--\n\nClose every Sender of the calling interpreter, which ends."},
     {"close_all", close_all, METH_VARARGS,
      "close_all(drain, give_up, /)\n--\n\n"
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
@@ -49,7 +66,8 @@ int execute(PyObject *module) {
   (void)prepared;
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
-      add_channel(module, state) && add_task(module, state) && add_interpreter(module, state) &&
+      add_channel(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
+      add_select(module, state) && add_task(module, state) && add_interpreter(module, state) &&
       add_map_job(module, state) && add_global_lock(module, state) && add_sync(module, state);
   return added ? 0 : -1;
 }
@@ -58,9 +76,10 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   for (PyTypeObject *type :
-       {state->transfer.handle, state->definition, state->channel, state->interpreter,
-        state->task_queue, state->task, state->completions, state->map_job, state->global_lock,
-        state->lock, state->semaphore, state->event, state->barrier}) {
+       {state->transfer.handle, state->definition, state->channel, state->sender, state->loop_bell,
+        state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
+        state->completions, state->map_job, state->global_lock, state->lock, state->semaphore,
+        state->event, state->barrier}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
@@ -84,6 +103,10 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.new_object);
   Py_CLEAR(state->definition);
   Py_CLEAR(state->channel);
+  Py_CLEAR(state->sender);
+  Py_CLEAR(state->loop_bell);
+  Py_CLEAR(state->loop_waiter);
+  Py_CLEAR(state->timer);
   Py_CLEAR(state->interpreter);
   Py_CLEAR(state->task_queue);
   Py_CLEAR(state->task);

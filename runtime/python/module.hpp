@@ -14,6 +14,10 @@ struct ModuleState {
   TransferState transfer;
   PyTypeObject *definition;
   PyTypeObject *channel;
+  PyTypeObject *sender;
+  PyTypeObject *loop_bell;
+  PyTypeObject *loop_waiter;
+  PyTypeObject *timer;
   PyTypeObject *interpreter;
   PyTypeObject *task_queue;
   PyTypeObject *task;
@@ -28,6 +32,7 @@ struct ModuleState {
   PyObject *channel_full;
   PyObject *channel_empty;
   PyObject *interpreter_ended;
+  void *first_sender;  // of python/sender.cpp
 };
 
 /// The state of the calling interpreter's module, which is imported if need be; null with a Python
@@ -39,11 +44,21 @@ struct ModuleState {
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_select(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_interpreter(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
+
+/// Closes every Sender of the calling interpreter. In python/sender.cpp.
+PyObject *close_senders(PyObject *, PyObject *);
+// interlock.select() and its timers, in python/select.cpp.
+PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
+PyObject *after(PyObject *, PyObject *seconds);
+PyObject *every(PyObject *, PyObject *seconds);
 
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,

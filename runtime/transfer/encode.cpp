@@ -236,7 +236,7 @@ void Encoder::number(PyObject *object) {
 
 bool Encoder::write_shared(PyObject *object) {
   Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
-  if (shared == nullptr) return refuse(object, "it is not initialised");
+  if (shared == nullptr) return refuse(object, "it is closed");
   put(Tag::kShared, body_.shared.size(), kNumbered);
   body_.shared.emplace_back(shared);
   number(object);

@@ -60,7 +60,9 @@ Test(channel, a_rendezvous_needs_both_sides, .timeout = kLimit) {
 Test(channel, what_cannot_be_is_refused_at_creation, .timeout = kLimit) {
   cr_assert(Channel::create(0, Channel::Policy::kDropOldest).status().code() == Code::kEINVAL);
   cr_assert(Channel::create(Ring::kMostCapacity + 1).status().code() == Code::kEINVAL);
-  cr_assert(Channel::create(Ring::kMostCapacity).status().code() == Code::kENOMEM);
+  // A system of 32 bits may find room for that.
+  if (sizeof(std::size_t) == 8)
+    cr_assert(Channel::create(Ring::kMostCapacity).status().code() == Code::kENOMEM);
 }
 
 Test(channel, policies_say_what_a_full_one_does, .timeout = kLimit) {

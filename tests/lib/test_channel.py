@@ -8,6 +8,13 @@ import interlock
 import support
 
 
+def keep_with_a_daemon_thread(sender):
+    import threading
+
+    threading.Thread(target=threading.Event().wait, args=(), name="kept", daemon=True).start()
+    keep_with_a_daemon_thread.kept = sender
+
+
 class Channels(support.TestCase):
     def test_items_come_in_order(self):
         channel = interlock.Channel(3)
@@ -87,6 +94,157 @@ class Channels(support.TestCase):
                 channel.recv(timeout=timeout)
         with self.assertRaises(TypeError):
             channel.recv(timeout="1")
+
+    def test_a_rendezvous_meets(self):
+        channel = interlock.Channel(0)
+        self.assertEqual((channel.capacity, len(channel)), (0, 0))
+        with self.assertRaises(interlock.ChannelFull):
+            channel.try_send(1)
+        with self.assertRaises(TimeoutError):
+            channel.send(1, timeout=0.01)
+        sent = []
+        thread = self.in_thread(lambda: sent.append(channel.send("x")))
+        self.assertEqual(channel.recv(support.LIMIT), "x")
+        thread.join(support.LIMIT)
+        self.assertEqual(sent, [None])
+
+    def test_an_unbounded_one_has_no_capacity(self):
+        channel = interlock.Channel(None)
+        channel.send_many(range(10_000))
+        self.assertEqual((channel.capacity, len(channel)), (None, 10_000))
+        channel.close()
+        self.assertEqual(list(channel), list(range(10_000)))
+        self.assertEqual(repr(channel).split(": ")[1], "0, closed>")
+
+    def test_a_huge_capacity_costs_no_memory_until_it_is_used(self):
+        channel = interlock.Channel(10_000_000)
+        channel.send(1)
+        self.assertEqual((channel.capacity, channel.recv()), (10_000_000, 1))
+
+    def test_policies(self):
+        refuse = interlock.Channel(1, policy="refuse")
+        refuse.send(1)
+        with self.assertRaises(interlock.ChannelFull):
+            refuse.send(2)
+        with self.assertRaises(interlock.ChannelFull):
+            refuse.send_many([2, 3])
+        for policy, expected in (("drop_oldest", [3, 4]), ("drop_newest", [0, 1])):
+            channel = interlock.Channel(2, policy=policy)
+            self.assertEqual(channel.policy, policy)
+            for n in range(5):
+                channel.send(n)
+            channel.close()
+            self.assertEqual(list(channel), expected)
+            stats = channel.stats()
+            self.assertEqual((stats["dropped"], stats["received"]), (3, 2))
+
+    def test_many_at_a_time(self):
+        channel = interlock.Channel(None)
+        channel.send_many([1, "two", [3]])
+        channel.send_many(())
+        channel.send_many(n for n in range(200))
+        self.assertEqual(channel.recv_many(2), [1, "two"])
+        self.assertEqual(channel.recv_many(1), [[3]])
+        got = []
+        while len(got) < 200:
+            got += channel.recv_many(sys.maxsize)
+        self.assertEqual(got, list(range(200)))
+        with self.assertRaises(TimeoutError):
+            channel.recv_many(3, timeout=0.01)
+        for bad in (0, -1):
+            with self.assertRaisesRegex(ValueError, "n must be at least 1"):
+                channel.recv_many(bad)
+        channel.close()
+        with self.assertRaises(interlock.ChannelClosed):
+            channel.recv_many(3)
+
+    def test_many_that_fail_say_how_far_they_came(self):
+        channel = interlock.Channel(3)
+        with self.assertRaises(TimeoutError) as caught:
+            channel.send_many(range(10), timeout=0.01)
+        self.assertEqual((caught.exception.sent, len(channel)), (3, 3))
+        generator = (n for n in ())
+        with self.assertRaises(interlock.TransferError) as caught:
+            interlock.Channel(None).send_many([1, generator])
+        self.assertEqual(caught.exception.sent, 0)
+
+        def items():
+            yield from range(70)
+            raise KeyError("source")
+
+        with self.assertRaises(KeyError) as caught:
+            interlock.Channel(None).send_many(items())
+        self.assertEqual(caught.exception.sent, 64)
+        channel.close()
+        with self.assertRaises(interlock.ChannelClosed) as caught:
+            channel.send_many([1])
+        self.assertEqual(caught.exception.sent, 0)
+
+    def test_cancel_drops_what_is_there(self):
+        for capacity in (0, 3, None):
+            channel = interlock.Channel(capacity)
+            if capacity != 0:
+                channel.send_many([1, 2])
+            channel.cancel()
+            channel.cancel()
+            self.assertEqual((len(channel), list(channel), channel.closed), (0, [], True))
+
+    def test_the_last_sender_closes_the_channel(self):
+        channel = interlock.Channel(8)
+
+        def work(sender, items):
+            with sender:
+                sender.send_many(items)
+
+        first, second = channel.sender(), channel.sender()
+        self.assertEqual(first.channel, channel)
+        self.assertNotEqual(first, second)
+        pool = interlock.Pool(2)
+        self.addCleanup(pool.shutdown)
+        done = [pool.submit(work, first, [1, 2]), pool.submit(work, second, [3])]
+        first.close()
+        first.close()
+        self.assertFalse(channel.closed)
+        del second
+        for each in done:
+            each.result(support.LIMIT)
+        del done
+        self.assertEqual(sorted(channel), [1, 2, 3])
+        for use in (first.send, first.try_send, first.asend):
+            with self.assertRaisesRegex(interlock.ChannelClosed, "this Sender was closed"):
+                use(1)
+        self.assertIn("closed", repr(first))
+        with self.assertRaisesRegex(interlock.TransferError, "it is closed"):
+            interlock.Channel(1).send(first)
+        with self.assertRaises(interlock.ChannelClosed):
+            channel.sender()
+
+    def test_a_sender_in_flight_counts(self):
+        channel, carrier = interlock.Channel(1), interlock.Channel(1)
+        carrier.send(channel.sender())
+        self.assertFalse(channel.closed)
+        carrier.cancel()
+        self.assertTrue(channel.closed)
+
+    def test_senders_end_with_their_interpreter(self):
+        channel = interlock.Channel(1)
+        interpreter = interlock.Interpreter()
+        interpreter.call(keep_with_a_daemon_thread, channel.sender())
+        self.assertFalse(channel.closed)
+        waiting = self.in_thread(lambda: list(channel))
+        interpreter.close()
+        waiting.join(support.LIMIT)
+        self.assertTrue(channel.closed)
+
+    def test_a_sender_dropped_by_a_full_channel_ends(self):
+        for channel in (interlock.Channel(0, policy="drop_newest"), interlock.Channel(1, policy="drop_oldest")):
+            sender = channel.sender()
+            sender.send(sender)
+            del sender
+            if channel.capacity:
+                self.assertFalse(channel.closed)
+                channel.send(1)
+            self.assertTrue(channel.closed)
 
     def test_a_channel_is_itself_sendable(self):
         channel, carrier = interlock.Channel(2), interlock.Channel(1)

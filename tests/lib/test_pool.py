@@ -228,7 +228,7 @@ class Shutdown(support.TestCase):
             def late(n):
                 import time
                 time.sleep(0.05)
-                print("task", n)
+                print(f"task {n}\\n", end="")  # one write, also where PYTHONUNBUFFERED is set
             pool = interlock.Pool(2)
             i = interlock.Interpreter()
             for n in range(4): pool.submit(late, n)

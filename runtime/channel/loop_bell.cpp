@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "channel/loop_bell.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace interlock {
+
+Result<Ref<LoopBell>> LoopBell::create(bool as_socket) {
+  auto bell = make_ref<LoopBell>();
+  if (Status status = bell->doorbell_.open(as_socket); !status.ok()) return status;
+  return bell;
+}
+
+void LoopBell::hang(LoopWaiter &waiter) noexcept {
+  if (waiter.is_hung_.exchange(true)) return;
+  waiter.retain();  // take() releases
+  LoopWaiter *first = hung_;
+  do {
+    waiter.next_hung_ = first;
+  } while (!hung_.compare_exchange_weak(first, &waiter));
+  // After the waiter hangs there: the loop arms before it looks, so one of the two sees the other.
+  if (is_armed_.exchange(0) != 0) doorbell_.ring();
+}
+
+std::vector<Ref<LoopWaiter>> LoopBell::take() {
+  doorbell_.silence();
+  is_armed_ = 1;
+  std::vector<Ref<LoopWaiter>> chosen;
+  for (LoopWaiter *each = hung_.exchange(nullptr); each != nullptr;) {
+    LoopWaiter *const next = each->next_hung_;
+    each->is_hung_ = false;  // from here on it may be hung again
+    const Ref<LoopWaiter> waiter(each);
+    each->release();
+    // Some have been served, or have given up, since they were chosen.
+    if (each->is_watching_ && each->context_.choice() != WaitContext::kWaiting)
+      chosen.push_back(waiter);
+    each = next;
+  }
+  std::ranges::reverse(chosen);
+  return chosen;
+}
+
+LoopWaiter::LoopWaiter(Ref<LoopBell> bell, Ref<Channel> channel, Channel::Direction direction,
+                       Message message) noexcept
+    : bell_(std::move(bell)),
+      channel_(std::move(channel)),
+      direction_(direction),
+      message_(std::move(message)) {}
+
+Step LoopWaiter::start() {
+  BusyLadder busy;
+  for (;;) {
+    std::size_t count = 0;
+    outcome_ = channel_->attempt(direction_, {&message_, 1}, count);
+    if (outcome_ == Attempt::kBusy) {
+      if (busy.climb()) continue;
+      settle();
+      return Step::kBusy;
+    }
+    const bool refuses = channel_->policy() == Channel::Policy::kRefuse;
+    if (outcome_ != Attempt::kEmpty && (outcome_ != Attempt::kFull || refuses)) {
+      settle();
+      return Step::kDone;
+    }
+    context_.rearm();
+    is_watching_ = true;
+    if (!channel_->watch(direction_, waiter_)) {
+      owes_ = false;  // there is nothing to tell of
+      return Step::kBlocked;
+    }
+    // It may have become possible meanwhile.
+    if (leave_queue()) return Step::kDone;
+  }
+}
+
+Step LoopWaiter::resume() { return leave_queue() ? Step::kDone : start(); }
+
+bool LoopWaiter::leave_queue() {
+  if (!std::exchange(is_watching_, false)) return false;
+  const bool served = channel_->unwatch(direction_, waiter_);
+  if (served) {
+    outcome_ = Attempt::kDone;
+  } else if (context_.choice() != WaitContext::kWaiting) {
+    owes_ = true;
+  }
+  return served;
+}
+
+void LoopWaiter::settle() {
+  if (std::exchange(owes_, false)) channel_->pass_on(direction_);
+}
+
+void LoopWaiter::cancel() {
+  if (leave_queue() && direction_ == Channel::Direction::kReceive)
+    channel_->give_back(std::move(message_));
+  settle();
+}
+
+}  // namespace interlock

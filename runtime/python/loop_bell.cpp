@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// LoopBell and LoopWaiter of `_interlock`, on which lib/interlock/_aio.py builds asyncio's side of
+// channels. Both belong to one event loop, so to one interpreter; its lock guards them.
+#include "channel/loop_bell.hpp"
+
+#include "python/channel.hpp"
+#include "python/holder.hpp"
+
+namespace interlock {
+namespace {
+
+struct WaiterObject {
+  PyObject_HEAD LoopWaiter *held;
+  PyObject *future;  // what is to be told; null or a future of the loop
+};
+
+WaiterObject &waiter_of(PyObject *self) { return *reinterpret_cast<WaiterObject *>(self); }
+
+PyObject *create_bell(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  static const char *names[] = {"as_socket", nullptr};
+  int as_socket = 0;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:LoopBell", const_cast<char **>(names),
+                                   &as_socket))
+    return nullptr;
+  auto bell = LoopBell::create(as_socket != 0);
+  if (!bell.ok()) return raise(bell.status());
+  return Holder<LoopBell>::create(type, std::move(bell.value()));
+}
+
+PyObject *fileno_of_bell(PyObject *self, PyObject *) {
+  return PyLong_FromSsize_t(Holder<LoopBell>::of(self).descriptor());
+}
+
+PyObject *take(PyObject *self, PyObject *) {
+  PyRef list = PyRef::steal(PyList_New(0));
+  if (!list) return nullptr;
+  for (const auto &waiter : Holder<LoopBell>::of(self).take()) {
+    auto *const object = static_cast<PyObject *>(waiter->owner);
+    if (object != nullptr && PyList_Append(list.get(), object) != 0) return nullptr;
+  }
+  return list.release();
+}
+
+/// waiter(channel) receives; waiter(channel, obj) sends.
+PyObject *create_waiter(PyObject *self, PyObject *args) {
+  ModuleState *const state = module_state();
+  PyObject *channel = nullptr;
+  PyObject *object = nullptr;
+  if (state == nullptr ||
+      !PyArg_ParseTuple(args, "O!|O:waiter", state->channel, &channel, &object) ||
+      !is_usable_channel(channel))
+    return nullptr;
+  Message message;
+  if (object != nullptr) {
+    if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
+  }
+  PyObject *const waiter = state->loop_waiter->tp_alloc(state->loop_waiter, 0);
+  if (waiter == nullptr) return nullptr;
+  waiter_of(waiter).held =
+      make_ref<LoopWaiter>(
+          Ref<LoopBell>(&Holder<LoopBell>::of(self)), Ref<Channel>(&channel_of(channel)),
+          object != nullptr ? Channel::Direction::kSend : Channel::Direction::kReceive,
+          std::move(message))
+          .leak();
+  waiter_of(waiter).held->owner = waiter;
+  return waiter;
+}
+
+PyMethodDef bell_methods[] = {
+    {"fileno", fileno_of_bell, METH_NOARGS,
+     "fileno($self, /)\n--\n\nWhat becomes readable when take() has something to give."},
+    {"take", take, METH_NOARGS,
+     "take($self, /)\n--\n\nThe waiters that may go on; each is to resume()."},
+    {"waiter", create_waiter, METH_VARARGS,
+     "waiter($self, channel, obj=..., /)\n--\n\nA LoopWaiter that sends obj, or receives."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyType_Slot bell_slots[] = {
+    {Py_tp_doc,
+     const_cast<char *>("LoopBell(as_socket=False)\n--\n\nHow channels reach one event loop.")},
+    {Py_tp_new, reinterpret_cast<void *>(create_bell)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(Holder<LoopBell>::dealloc)},
+    {Py_tp_methods, bell_methods},
+    {0, nullptr}};
+
+PyType_Spec bell_spec = {"_interlock.LoopBell", sizeof(Holder<LoopBell>), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, bell_slots};
+
+int traverse_waiter(PyObject *self, visitproc visit, void *arg) {
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(waiter_of(self).future);
+  return 0;
+}
+
+int clear_waiter(PyObject *self) {
+  Py_CLEAR(waiter_of(self).future);
+  return 0;
+}
+
+void dealloc_waiter(PyObject *self) {
+  PyObject_GC_UnTrack(self);
+  (void)clear_waiter(self);
+  if (LoopWaiter *const waiter = waiter_of(self).held; waiter != nullptr) {
+    waiter->owner = nullptr;
+    if (!waiter->is_from_parent()) waiter->cancel();
+    waiter->release();
+  }
+  PyTypeObject *const type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+/// True: over; False: wait for the bell; None: start again, a little later.
+PyObject *step_result(Step step) {
+  switch (step) {
+    case Step::kDone:
+      Py_RETURN_TRUE;
+    case Step::kBlocked:
+      Py_RETURN_FALSE;
+    default:
+      Py_RETURN_NONE;
+  }
+}
+
+PyObject *start(PyObject *self, PyObject *) { return step_result(waiter_of(self).held->start()); }
+
+PyObject *resume(PyObject *self, PyObject *) { return step_result(waiter_of(self).held->resume()); }
+
+PyObject *cancel(PyObject *self, PyObject *) {
+  waiter_of(self).held->cancel();
+  Py_RETURN_NONE;
+}
+
+PyObject *result(PyObject *self, PyObject *) {
+  LoopWaiter &waiter = *waiter_of(self).held;
+  if (waiter.outcome() != Attempt::kDone) return raise(code_of(waiter.outcome()));
+  if (waiter.message().empty()) Py_RETURN_NONE;  // it was sent
+  return decode(waiter.message());
+}
+
+PyMethodDef waiter_methods[] = {
+    {"start", start, METH_NOARGS,
+     "start($self, /)\n--\n\n"
+     "Try. True: result() has it; False: wait for the bell; None: start() again a little later."},
+    {"resume", resume, METH_NOARGS, "resume($self, /)\n--\n\nAfter the bell, as start()."},
+    {"cancel", cancel, METH_NOARGS, "cancel($self, /)\n--\n\nGive up; nothing gets lost."},
+    {"result", result, METH_NOARGS,
+     "result($self, /)\n--\n\nWhat was received, None for a send, or raise ChannelClosed."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyMemberDef waiter_members[] = {
+    {"future", Py_T_OBJECT_EX, offsetof(WaiterObject, future), 0, "What is to be told."},
+    {nullptr, 0, 0, 0, nullptr}};
+
+PyType_Slot waiter_slots[] = {
+    {Py_tp_doc, const_cast<char *>("One operation of a channel on its way.")},
+    {Py_tp_traverse, reinterpret_cast<void *>(traverse_waiter)},
+    {Py_tp_clear, reinterpret_cast<void *>(clear_waiter)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(dealloc_waiter)},
+    {Py_tp_methods, waiter_methods},
+    {Py_tp_members, waiter_members},
+    {0, nullptr}};
+
+PyType_Spec waiter_spec = {"_interlock.LoopWaiter", sizeof(WaiterObject), 0,
+                           Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+                               Py_TPFLAGS_DISALLOW_INSTANTIATION,
+                           waiter_slots};
+
+}  // namespace
+
+bool add_loop_bell(PyObject *module, ModuleState &state) {
+  return add_type(module, bell_spec, nullptr, state.loop_bell) &&
+         add_type(module, waiter_spec, nullptr, state.loop_waiter);
+}
+
+}  // namespace interlock

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// interlock.select(), after() and every().
+#include "channel/select.hpp"
+
+#include <cmath>
+#include <vector>
+
+#include "python/arguments.hpp"
+#include "python/blocking.hpp"
+#include "python/channel.hpp"
+
+namespace interlock {
+namespace {
+
+struct TimerObject {
+  PyObject_HEAD std::int64_t at_ns;
+  std::int64_t every_ns;  // 0: once, and ready ever after
+};
+
+TimerObject &timer_of(PyObject *self) { return *reinterpret_cast<TimerObject *>(self); }
+
+PyObject *create_timer(PyObject *seconds, bool repeats) {
+  ModuleState *const state = module_state();
+  Deadline first;
+  if (state == nullptr || !parse_timeout(seconds, first)) return nullptr;
+  const std::int64_t interval = first.is_never() ? 0 : first.ns - monotonic_ns();
+  if (repeats && (Py_IsNone(seconds) || interval <= 0)) {
+    PyErr_Format(PyExc_ValueError, "every() needs a number of seconds > 0, not %R", seconds);
+    return nullptr;
+  }
+  PyObject *const timer = state->timer->tp_alloc(state->timer, 0);
+  if (timer == nullptr) return nullptr;
+  timer_of(timer).at_ns = first.ns;
+  timer_of(timer).every_ns = repeats ? interval : 0;
+  return timer;
+}
+
+/// A repeating timer moves on past now; ticks that nobody took are dropped.
+void move_on(TimerObject &timer) {
+  if (timer.every_ns == 0) return;
+  const std::int64_t late = monotonic_ns() - timer.at_ns;
+  timer.at_ns += (late / timer.every_ns + 1) * timer.every_ns;
+}
+
+PyObject *repr_timer(PyObject *self) {
+  const TimerObject &timer = timer_of(self);
+  const PyRef left =
+      PyRef::steal(PyFloat_FromDouble(static_cast<double>(timer.at_ns - monotonic_ns()) / 1e9));
+  if (!left) return nullptr;
+  return PyUnicode_FromFormat("<interlock timer, due in %S seconds%s>", left.get(),
+                              timer.every_ns != 0 ? ", repeating" : "");
+}
+
+PyType_Slot timer_slots[] = {
+    {Py_tp_doc, const_cast<char *>("A case of select() that becomes ready by itself.")},
+    {Py_tp_repr, reinterpret_cast<void *>(repr_timer)},
+    {0, nullptr}};
+
+PyType_Spec timer_spec = {
+    "_interlock.Timer", sizeof(TimerObject), 0,
+    Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, timer_slots};
+
+/// The cases of one call, and what keeps them alive.
+struct Cases {
+  PyRef objects;  // a tuple
+  std::vector<Message> messages;
+  std::vector<Ref<Channel>> channels;
+  std::vector<SelectCase> cases;
+
+  [[nodiscard]] bool parse(const ModuleState &state, PyObject *sequence);
+  [[nodiscard]] bool parse_one(const ModuleState &state, std::size_t index);
+  [[nodiscard]] bool parse_channel(const ModuleState &state, std::size_t index, PyObject *object);
+};
+
+bool Cases::parse(const ModuleState &state, PyObject *sequence) {
+  if (Py_IS_TYPE(sequence, state.channel)) {  // which is iterable, but not meant
+    PyErr_SetString(PyExc_TypeError, "cases must be a list of cases, not a Channel");
+    return false;
+  }
+  objects = PyRef::steal(PySequence_Tuple(sequence));
+  if (!objects) return false;
+  const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(objects.get()));
+  messages.resize(size);
+  channels.resize(size);
+  cases.resize(size);
+  for (std::size_t i = 0; i < size; ++i) {
+    if (!parse_one(state, i)) return false;
+  }
+  return true;
+}
+
+bool Cases::parse_one(const ModuleState &state, std::size_t index) {
+  PyObject *const object = PyTuple_GET_ITEM(objects.get(), static_cast<Py_ssize_t>(index));
+  if (Py_IS_TYPE(object, state.timer)) {
+    cases[index].at = Deadline{timer_of(object).at_ns};
+    return true;
+  }
+  if (Py_IS_TYPE(object, state.channel)) return parse_channel(state, index, object);
+  if (PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 2 &&
+      Py_IS_TYPE(PyTuple_GET_ITEM(object, 0), state.channel)) {
+    if (!parse_channel(state, index, PyTuple_GET_ITEM(object, 0))) return false;
+    cases[index].direction = Channel::Direction::kSend;
+    const std::string root = "cases[" + std::to_string(index) + "][1]";
+    const Status status = encode(PyTuple_GET_ITEM(object, 1), root.c_str(), messages[index]);
+    if (!status.ok()) raise(status);
+    return status.ok();
+  }
+  PyErr_Format(
+      PyExc_TypeError,
+      "cases[%zu] must be a Channel (to receive), a tuple (Channel, item to send), after() or "
+      "every(), not %T",
+      index, object);
+  return false;
+}
+
+bool Cases::parse_channel(const ModuleState &, std::size_t index, PyObject *object) {
+  if (!is_usable_channel(object)) return false;
+  channels[index] = Ref<Channel>(&channel_of(object));
+  cases[index] = {&channel_of(object), Channel::Direction::kReceive, &messages[index], {}};
+  return true;
+}
+
+PyObject *finish(Cases &cases, const Status &status, std::size_t index) {
+  const PyRef number = PyRef::steal(PyLong_FromSize_t(index));
+  if (!number) return nullptr;
+  if (status.code() == Code::kECLOSED) {
+    raise(Status(Code::kECLOSED, "the channel of cases[" + std::to_string(index) + "] is closed"));
+    const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+    if (PyObject_SetAttrString(exception.get(), "index", number.get()) != 0) return nullptr;
+    PyErr_SetRaisedException(Py_NewRef(exception.get()));
+    return nullptr;
+  }
+  if (!status.ok()) return raise(status);
+  const SelectCase &chosen = cases.cases[index];
+  PyRef value = PyRef::borrow(Py_None);
+  if (chosen.channel == nullptr) {
+    move_on(timer_of(PyTuple_GET_ITEM(cases.objects.get(), static_cast<Py_ssize_t>(index))));
+  } else if (chosen.direction == Channel::Direction::kReceive) {
+    value = PyRef::steal(decode(cases.messages[index]));
+  }
+  return value ? PyTuple_Pack(2, number.get(), value.get()) : nullptr;
+}
+
+}  // namespace
+
+PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"cases", "timeout", "*biased"};
+  PyObject *slots[3];
+  Deadline deadline;
+  const ModuleState *const state = module_state();
+  if (state == nullptr || !Arguments{values, count, names}.parse("select", kParameters, 1, slots) ||
+      !parse_timeout(slots[1], deadline))
+    return nullptr;
+  const int biased = slots[2] != nullptr ? PyObject_IsTrue(slots[2]) : 0;
+  Cases cases;
+  if (biased < 0 || !cases.parse(*state, slots[0])) return nullptr;
+  std::size_t index = 0;
+  Status status = try_select(cases.cases, biased != 0, index);
+  if (status.code() == Code::kEEMPTY)
+    status = run_detached([&] { return select_until(cases.cases, biased != 0, deadline, index); });
+  return finish(cases, status, index);
+}
+
+PyObject *after(PyObject *, PyObject *seconds) { return create_timer(seconds, false); }
+
+PyObject *every(PyObject *, PyObject *seconds) { return create_timer(seconds, true); }
+
+bool add_select(PyObject *module, ModuleState &state) {
+  return add_type(module, timer_spec, nullptr, state.timer);
+}
+
+}  // namespace interlock

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+import gc
+import threading
+import unittest
+import weakref
+
+import interlock
+import support
+from interlock import Channel
+
+
+def echo(there, back):
+    """For an interpreter of its own."""
+    import asyncio
+
+    async def run():
+        async for item in there:
+            await back.asend(item)
+        back.close()
+
+    asyncio.run(run())
+
+
+class NoReaders(asyncio.SelectorEventLoop):
+    """A loop that can wait for sockets alone, as the proactor loop of Windows."""
+
+    def add_reader(self, *arguments):
+        raise NotImplementedError
+
+
+class Asyncio(support.TestCase):
+    new_loop = staticmethod(asyncio.new_event_loop)
+
+    def run_async(self, main):
+        with asyncio.Runner(loop_factory=self.new_loop) as runner:
+            return runner.run(asyncio.wait_for(main, support.LIMIT))
+
+    def test_two_interpreters_talk(self):
+        async def talk(there, back):
+            for n in range(200):
+                await there.asend([n])
+                self.assertEqual(await back.arecv(), [n])
+            there.close()
+            self.assertEqual([item async for item in back], [])
+            with self.assertRaises(interlock.ChannelClosed):
+                await back.arecv()
+            with self.assertRaises(interlock.ChannelClosed):
+                await there.asend(1)
+
+        for capacity in (0, 1, 8, None):
+            there, back = Channel(capacity), Channel(capacity)
+            future = self.interpreter().submit(echo, there, back)
+            self.run_async(talk(there, back))
+            future.result(support.LIMIT)
+
+    def test_waiting_lets_the_loop_run(self):
+        async def main():
+            channel = Channel(1)
+            waiting = asyncio.ensure_future(channel.arecv())
+            await asyncio.sleep(0)
+            self.assertFalse(waiting.done())
+            thread = threading.Thread(target=channel.send, args=("from a thread",))
+            thread.start()
+            self.assertEqual(await waiting, "from a thread")
+            thread.join()
+
+        self.run_async(main())
+
+    def test_senders_wait_for_room(self):
+        async def main():
+            channel = Channel(1)
+            await channel.asend(1)
+            sending = asyncio.ensure_future(channel.asend(2))
+            await asyncio.sleep(0)
+            self.assertFalse(sending.done())
+            self.assertEqual(await channel.arecv(), 1)
+            await sending
+            self.assertEqual(channel.recv(), 2)
+
+        self.run_async(main())
+
+    def test_many_tasks_are_served_in_order(self):
+        async def main():
+            channel = Channel(None)
+            results = []
+
+            async def take(n):
+                results.append((n, await channel.arecv()))
+
+            tasks = []
+            for n in range(50):
+                tasks.append(asyncio.ensure_future(take(n)))
+                await asyncio.sleep(0)
+            for n in range(50):
+                channel.send(n)
+            await asyncio.gather(*tasks)
+            self.assertEqual(results, [(n, n) for n in range(50)])
+
+        self.run_async(main())
+
+    def test_cancelling_loses_no_item(self):
+        async def main(capacity):
+            channel = Channel(capacity)
+            got = []
+
+            async def take():
+                got.append(await channel.arecv())
+
+            def feed():
+                for n in range(500):
+                    channel.send(n)
+                channel.close()
+
+            thread = threading.Thread(target=feed)
+            thread.start()
+            rounds = 0
+            while not (channel.closed and len(channel) == 0):
+                task = asyncio.ensure_future(take())
+                for _ in range(rounds % 4):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.wait([task])
+                rounds += 1
+                if not task.cancelled() and isinstance(task.exception(), interlock.ChannelClosed):
+                    break
+            await asyncio.to_thread(thread.join)
+            self.assertEqual(got, list(range(500)))
+
+        for capacity in (0, 1, 3, None):
+            self.run_async(main(capacity))
+
+    def test_a_cancelled_task_passes_its_turn_on(self):
+        async def main():
+            channel = Channel(4)
+            first, second = (asyncio.ensure_future(channel.arecv()) for _ in range(2))
+            await asyncio.sleep(0)
+            channel.send("item")  # chooses the first
+            first.cancel()
+            self.assertEqual(await second, "item")
+
+        self.run_async(main())
+
+    def test_timeouts_of_asyncio_work(self):
+        async def main():
+            for capacity in (0, 1):
+                channel = Channel(capacity)
+                with self.assertRaises(TimeoutError):
+                    async with asyncio.timeout(0.01):
+                        await channel.arecv()
+                with self.assertRaises(interlock.ChannelFull):
+                    channel.try_send(1) if capacity == 0 else (channel.send(1), channel.try_send(2))
+
+        self.run_async(main())
+
+    def test_a_channel_of_the_other_kind_of_waiters(self):
+        """A blocked thread and a task wait for the same channel; each gets one."""
+
+        async def main():
+            channel = Channel(0)
+            results = []
+            thread = threading.Thread(target=lambda: results.append(channel.recv()))
+            thread.start()
+            task = asyncio.ensure_future(channel.arecv())
+            await asyncio.sleep(0)
+            await channel.asend(1)
+            await channel.asend(2)
+            results.append(await task)
+            await asyncio.to_thread(thread.join)
+            self.assertEqual(sorted(results), [1, 2])
+
+        self.run_async(main())
+
+    def test_items_that_cannot_cross_are_refused(self):
+        async def main():
+            with self.assertRaisesRegex(interlock.TransferError, r"message\[0\]: a generator"):
+                await Channel(1).asend([(n for n in ())])
+
+        self.run_async(main())
+
+    def test_a_sender_is_kept_while_it_sends(self):
+        async def main():
+            channel = Channel(1)
+            channel.send(0)
+            task = asyncio.ensure_future(channel.sender().asend(1))
+            await asyncio.sleep(0)
+            self.assertEqual([item async for item in channel], [0, 1])
+            await task
+
+        self.run_async(main())
+
+    def test_a_loop_that_ends_frees_its_bell(self):
+        loop = self.new_loop()
+        loop.run_until_complete(asyncio.wait_for(self._use(Channel(1)), support.LIMIT))
+        loop.close()
+        gone = weakref.ref(loop)
+        del loop
+        gc.collect()
+        self.assertIsNone(gone())
+
+    async def _use(self, channel):
+        task = asyncio.ensure_future(channel.arecv())
+        await asyncio.sleep(0)
+        channel.send(1)
+        self.assertEqual(await task, 1)
+
+    def test_a_loop_that_ends_early_leaves_no_waiter(self):
+        channel = Channel(1)
+
+        async def main():
+            asyncio.ensure_future(channel.arecv())
+            await asyncio.sleep(0)
+
+        self.run_async(main())  # asyncio cancels the task
+        gc.collect()
+        channel.send("kept")
+        self.assertEqual(channel.recv(timeout=support.LIMIT), "kept")
+
+
+class WithoutReaders(Asyncio):
+    new_loop = NoReaders
+
+
+try:
+    import uvloop
+except ImportError:
+    uvloop = None
+
+
+@unittest.skipIf(uvloop is None, "uvloop is not installed")
+class Uvloop(Asyncio):
+    new_loop = staticmethod(lambda: uvloop.new_event_loop())
+
+
+if __name__ == "__main__":
+    unittest.main()
