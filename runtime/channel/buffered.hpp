@@ -2,6 +2,7 @@
 // A channel over a buffer (Ring or Chain), which is lock-free or nearly so: the queues of waiters
 // are touched only when somebody sleeps. CHANNEL.md argues why no wake-up is lost.
 #pragma once
+#include <cstdlib>
 
 #include "channel/channel.hpp"
 #include "lock/queued_wait.hpp"
@@ -21,7 +22,8 @@ class BufferedChannel final : public Channel {
     return direction == Direction::kSend ? push(messages, count) : pop(messages, count);
   }
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
-    return direction == Direction::kSend ? buffer_.looks_pushable() : buffer_.looks_poppable();
+    if (direction == Direction::kReceive) return buffer_.looks_poppable();
+    return policy() != Policy::kWait || buffer_.looks_pushable();
   }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.
@@ -153,6 +155,7 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
 /// What an operation of one side waits for.
 template <typename Buffer>
 struct BufferedChannel<Buffer>::Source {
+  static inline const int kLead = getenv("LEAD") ? atoi(getenv("LEAD")) : 12;
   BufferedChannel &channel;
   Direction direction;
   std::span<Message> messages;
@@ -167,6 +170,7 @@ struct BufferedChannel<Buffer>::Source {
     return is_blocked ? Step::kBlocked : Step::kDone;
   }
   [[nodiscard]] bool may() const noexcept { return channel.may(direction); }
+  [[nodiscard]] int lead() const noexcept { return channel.buffer_.capacity() >= 64 ? kLead : 0; }
   [[nodiscard]] bool looks_ready() const noexcept { return channel.looks_ready(direction); }
 };
 
@@ -174,7 +178,9 @@ template <typename Buffer>
 Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Message> messages,
                                                std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
-  if (!own.queue.is_starving() && attempt(direction, messages, count) == Attempt::kDone) return {};
+  if (looks_ready(direction) && !own.queue.is_starving() &&
+      attempt(direction, messages, count) == Attempt::kDone)
+    return {};
   const Direction other = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
   Attempt outcome = Attempt::kBusy;
   QueuedWait wait(own.queue, Source{*this, direction, messages, count, outcome});

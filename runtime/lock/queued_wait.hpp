@@ -23,7 +23,8 @@ enum class Step : std::uint8_t {
 
 /// What a wait is for.  Step attempt(): tries once, publishing what follows from it.
 /// bool may(): false only if an attempt would be kBlocked; its loads are seq_cst.
-/// bool looks_ready(): a cheap hint, for spinning.
+/// bool looks_ready(): a hint, for spinning: reads only what changes when an attempt becomes
+/// possible.
 /// constexpr bool kIsForAll (false if missing): who gets it takes it from nobody, and every change
 /// notifies all: nobody owes another a wake-up, nobody is overtaken.
 template <typename T>
@@ -90,9 +91,12 @@ Code QueuedWait<Source>::run(int peer, Deadline deadline) {
   const auto looks_ready = [this]() noexcept { return source_.looks_ready(); };
   for (;;) {
     if (!must_queue_) {
+      // Before trying: an attempt that fails takes words away from those who are to make it
+      // succeed.
+      if (!looks_ready() && ladder.climb(looks_ready, source_.lead()) && !looks_ready()) continue;
       const Step step = source_.attempt();
       if (step == Step::kDone) return Code::kOk;
-      if (step == Step::kBusy ? busy_.climb() : ladder.climb(looks_ready)) continue;
+      if (step == Step::kBusy && busy_.climb()) continue;
       note_overtaken();
     }
     WaitResult result = WaitResult::kWoken;

@@ -432,18 +432,18 @@ PyObject *call_aio(const char *name, PyObject *first, PyObject *second, PyObject
 
 bool attempt_attached(Channel &channel, Direction direction, std::span<Message> messages,
                       std::size_t &count) {
-  const auto attempt = [&] {
-    return channel.attempt(direction, messages, count) == Attempt::kDone;
-  };
-  if (attempt()) return true;
   const int peer =
       channel.processor_of(direction == Direction::kSend ? Direction::kReceive : Direction::kSend);
-  if (peer < 0 || peer == current_processor() || !Parker::current().spins()) return false;
-  const PyThreadState *const state = PyThreadState_GetUnchecked();
-  const auto is_time = [&]() noexcept {
-    return channel.looks_ready(direction) || EvalBreaker::anything(state);
-  };
-  return WaitLadder::spin(is_time, kAttachedSpinNs) && attempt();
+  const bool may_spin = peer >= 0 && peer != current_processor() && Parker::current().spins();
+  // Before trying: a failed attempt takes words away from who is to make it succeed.
+  if (may_spin && !channel.looks_ready(direction)) {
+    const PyThreadState *const state = PyThreadState_GetUnchecked();
+    const auto is_time = [&]() noexcept {
+      return channel.looks_ready(direction) || EvalBreaker::anything(state);
+    };
+    (void)WaitLadder::spin(is_time, kAttachedSpinNs);
+  }
+  return channel.attempt(direction, messages, count) == Attempt::kDone;
 }
 
 bool add_channel(PyObject *module, ModuleState &state) {

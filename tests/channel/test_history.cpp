@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kSenders = 3;
 constexpr int kReceivers = 3;
-constexpr int kItems = 20'000;
+constexpr int kItems = 5'000;
 
 class Recording {
  public:

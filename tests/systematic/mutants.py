@@ -16,8 +16,8 @@ from pathlib import Path
 
 SCHEDULES = os.environ.get("MUTANT_SCHEDULES", "6000")  # of each strategy, at most
 
-PRODUCT = """base/status.cpp lock/global_lock.cpp lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/wait_queue.cpp
-memory/message.cpp channel/chain.cpp channel/channel.cpp channel/loop_bell.cpp channel/rendezvous.cpp
+PRODUCT = """../posix/thread_end.cpp base/status.cpp lock/global_lock.cpp lock/lock_rank.cpp lock/mutex.cpp
+lock/parker.cpp lock/wait_queue.cpp memory/message.cpp channel/chain.cpp channel/channel.cpp channel/loop_bell.cpp channel/rendezvous.cpp
 channel/ring.cpp channel/select.cpp""".split()
 
 # name, file, scenarios, then pairs of a text that stands there once and what it becomes.
