@@ -25,8 +25,9 @@ enum class Step : std::uint8_t {
 /// bool may(): false only if an attempt would be kBlocked; its loads are seq_cst.
 /// bool looks_ready(): a hint, for spinning: reads only what changes when an attempt becomes
 /// possible.
-/// constexpr bool kIsForAll (false if missing): who gets it takes it from nobody, and every change
-/// notifies all: nobody owes another a wake-up, nobody is overtaken.
+/// int lead() (0 if missing): pauses that WaitLadder leaves to the peer, once it looks ready at
+/// once. constexpr bool kIsForAll (false if missing): who gets it takes it from nobody, and every
+/// change notifies all: nobody owes another a wake-up, nobody is overtaken.
 template <typename T>
 concept WaitSource = requires(T source) {
   { source.attempt() } -> std::same_as<Step>;
@@ -73,6 +74,10 @@ class QueuedWait {
     must_queue_ = false;
   }
   void note_overtaken() noexcept;
+  [[nodiscard]] int lead() const noexcept {
+    if constexpr (requires { source_.lead(); }) return source_.lead();
+    return 0;
+  }
 
   WaitQueue &queue_;
   Source source_;
@@ -93,7 +98,7 @@ Code QueuedWait<Source>::run(int peer, Deadline deadline) {
     if (!must_queue_) {
       // Before trying: an attempt that fails takes words away from those who are to make it
       // succeed.
-      if (!looks_ready() && ladder.climb(looks_ready, source_.lead()) && !looks_ready()) continue;
+      if (!looks_ready() && ladder.climb(looks_ready, lead()) && !looks_ready()) continue;
       const Step step = source_.attempt();
       if (step == Step::kDone) return Code::kOk;
       if (step == Step::kBusy && busy_.climb()) continue;
