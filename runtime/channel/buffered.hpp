@@ -24,6 +24,9 @@ class BufferedChannel final : public Channel {
     if (direction == Direction::kReceive) return buffer_.looks_poppable();
     return policy() != Policy::kWait || buffer_.looks_pushable();
   }
+  [[nodiscard]] bool must_queue(Direction direction) const noexcept override {
+    return side_of(direction).queue.is_starving();
+  }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.
     return load_relaxed(side_of(direction).processor);
@@ -177,7 +180,7 @@ template <typename Buffer>
 Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Message> messages,
                                                std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
-  if (looks_ready(direction) && !own.queue.is_starving() &&
+  if (looks_ready(direction) && !must_queue(direction) &&
       attempt(direction, messages, count) == Attempt::kDone)
     return {};
   note_processor(own);
