@@ -25,11 +25,8 @@ struct UvReceiver {
   explicit UvReceiver(Ref<Channel> its_channel, bool as_socket)
       : bell(create_bell(as_socket)), channel(std::move(its_channel)) {
     uv_loop_init(&loop);
-    if (as_socket) {
-      uv_poll_init_socket(&loop, &poll, static_cast<uv_os_sock_t>(bell->descriptor()));
-    } else {
-      uv_poll_init(&loop, &poll, static_cast<int>(bell->descriptor()));
-    }
+    // Takes any descriptor, but on Windows, where each bell is a socket.
+    uv_poll_init_socket(&loop, &poll, static_cast<uv_os_sock_t>(bell->descriptor()));
     poll.data = this;
     uv_poll_start(&poll, UV_READABLE, [](uv_poll_t *handle, int, int) {
       auto &self = *static_cast<UvReceiver *>(handle->data);
