@@ -40,7 +40,8 @@ enum {
   INTERLOCK_ETYPE = -11,        /* the value has another type, or does not fit */
   INTERLOCK_ESTATE = -12,       /* not possible in this state */
   INTERLOCK_ESYSTEM = -13,      /* the operating system refused */
-  INTERLOCK_ECANCELLED = -14    /* cancelled */
+  INTERLOCK_ECANCELLED = -14,   /* cancelled */
+  INTERLOCK_EBROKEN = -15       /* the barrier is broken */
 };
 
 typedef struct interlock_interpreter interlock_interpreter_t;

@@ -9,16 +9,21 @@
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
 itself; Channel passes copies of objects between any of them, also in asyncio, and select() waits for
-several channels. Functions cross even if they are defined
-in the main script. global_lock serialises what all interpreters share, such as the environment.
+several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
+Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+share, such as the environment.
 """
 
 from _interlock import (
+    Barrier,
     Channel,
     ChannelClosed,
     ChannelEmpty,
     ChannelFull,
+    Event,
     InterpreterEnded,
+    Lock,
+    Semaphore,
     Sender,
     TransferError,
     after,
@@ -35,16 +40,20 @@ __version__ = "0.1.0"
 _LAZY = {"BrokenPool": "pool", "Interpreter": "interpreter", "Pool": "pool"}
 
 __all__ = [
+    "Barrier",
     "BrokenPool",
     "Channel",
     "ChannelClosed",
     "ChannelEmpty",
     "ChannelFull",
+    "Event",
     "Interpreter",
     "InterpreterEnded",
+    "Lock",
     "Pool",
     "RemoteError",
     "RemoteTraceback",
+    "Semaphore",
     "Sender",
     "TransferError",
     "after",

@@ -65,7 +65,6 @@ def _after_fork_in_parent():
 
 
 def _after_fork_in_child():
-    _interlock.after_fork()
     _after_fork_in_parent()
     for closer in list(_closers):
         closer._collector.forget_after_fork()

@@ -49,7 +49,16 @@ class RefCounted {
 /// What a message may carry by reference: it lives outside every interpreter's heap.
 class Shared : public RefCounted {
  public:
-  enum class Kind : std::uint8_t { kChannel, kInterpreter, kDefinition, kSender };
+  enum class Kind : std::uint8_t {
+    kChannel,
+    kInterpreter,
+    kDefinition,
+    kSender,
+    kLock,
+    kSemaphore,
+    kEvent,
+    kBarrier,
+  };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };
 

@@ -4,6 +4,7 @@
 // Python exception.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -26,18 +27,19 @@ class [[nodiscard]] Status {
  public:
   Status() noexcept = default;
   Status(Code code) noexcept : code_(code) {}  // NOLINT: codes convert on purpose
-  Status(Code code, std::string message) : code_(code), message_(std::move(message)) {}
+  Status(Code code, std::string message)
+      : code_(code), message_(std::make_shared<const std::string>(std::move(message))) {}
 
   [[nodiscard]] bool ok() const noexcept { return code_ == Code::kOk; }
   [[nodiscard]] Code code() const noexcept { return code_; }
   /// The sentence given at construction, else the code's meaning.
   [[nodiscard]] const char *message() const noexcept {
-    return message_.empty() ? code_meaning(code_) : message_.c_str();
+    return message_ == nullptr || message_->empty() ? code_meaning(code_) : message_->c_str();
   }
 
  private:
   Code code_ = Code::kOk;
-  std::string message_;
+  std::shared_ptr<const std::string> message_;  // null mostly: a Status is cheap to return
 };
 
 /// A value, or the Status that says why there is none.

@@ -2,7 +2,6 @@
 // A channel over a buffer (Ring or Chain), which is lock-free or nearly so: the queues of waiters
 // are touched only when somebody sleeps. CHANNEL.md argues why no wake-up is lost.
 #pragma once
-#include <cstdlib>
 
 #include "channel/channel.hpp"
 #include "lock/queued_wait.hpp"
@@ -24,6 +23,9 @@ class BufferedChannel final : public Channel {
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
     if (direction == Direction::kReceive) return buffer_.looks_poppable();
     return policy() != Policy::kWait || buffer_.looks_pushable();
+  }
+  [[nodiscard]] bool must_queue(Direction direction) const noexcept override {
+    return side_of(direction).queue.is_starving();
   }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.
@@ -81,6 +83,8 @@ class BufferedChannel final : public Channel {
   [[nodiscard]] bool may(Direction direction) const noexcept {
     return direction == Direction::kSend ? buffer_.may_push() : buffer_.may_pop();
   }
+  /// Where this side runs. Before each wait, and now and then, since asking costs as much as a
+  /// push.
   static void note_processor(Side &side) noexcept {
     const int processor = current_processor();
     // Relaxed: a hint. Written only when it changes, so that the line stays shared.
@@ -103,7 +107,7 @@ class BufferedChannel final : public Channel {
       attempt = buffer_.try_push_many(messages, count);
     }
     if (attempt != Attempt::kDone) return attempt;
-    note_processor(senders_);
+    if (buffer_.is_sixteenth_push()) note_processor(senders_);
     // Nobody needs to be woken for what another receiver has already taken.
     if (receivers_.queue.has_waiters() && buffer_.may_pop()) receivers_.queue.notify(count);
     return attempt;
@@ -119,7 +123,7 @@ class BufferedChannel final : public Channel {
       attempt = buffer_.try_pop_many(messages, count);
     }
     if (attempt != Attempt::kDone) return attempt;
-    note_processor(receivers_);
+    if (buffer_.is_sixteenth_pop()) note_processor(receivers_);
     if (senders_.queue.has_waiters() && buffer_.may_push()) senders_.queue.notify(count);
     return attempt;
   }
@@ -155,7 +159,6 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
 /// What an operation of one side waits for.
 template <typename Buffer>
 struct BufferedChannel<Buffer>::Source {
-  static inline const int kLead = getenv("LEAD") ? atoi(getenv("LEAD")) : 12;
   BufferedChannel &channel;
   Direction direction;
   std::span<Message> messages;
@@ -170,7 +173,6 @@ struct BufferedChannel<Buffer>::Source {
     return is_blocked ? Step::kBlocked : Step::kDone;
   }
   [[nodiscard]] bool may() const noexcept { return channel.may(direction); }
-  [[nodiscard]] int lead() const noexcept { return channel.buffer_.capacity() >= 64 ? kLead : 0; }
   [[nodiscard]] bool looks_ready() const noexcept { return channel.looks_ready(direction); }
 };
 
@@ -178,9 +180,10 @@ template <typename Buffer>
 Status BufferedChannel<Buffer>::transfer_until(Direction direction, std::span<Message> messages,
                                                std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
-  if (looks_ready(direction) && !own.queue.is_starving() &&
+  if (looks_ready(direction) && !must_queue(direction) &&
       attempt(direction, messages, count) == Attempt::kDone)
     return {};
+  note_processor(own);
   const Direction other = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
   Attempt outcome = Attempt::kBusy;
   QueuedWait wait(own.queue, Source{*this, direction, messages, count, outcome});

@@ -51,6 +51,11 @@ class Chain {
     return static_cast<std::size_t>(pushed() - head);
   }
   [[nodiscard]] std::size_t capacity() const noexcept { return SIZE_MAX; }
+  /// About once in sixteen calls. Relaxed: any value will do.
+  [[nodiscard]] bool is_sixteenth_push() const noexcept {
+    return (load_relaxed(pushed_) & 30) == 0;
+  }
+  [[nodiscard]] bool is_sixteenth_pop() const noexcept { return (load_relaxed(popped_) & 15) == 0; }
   [[nodiscard]] std::uint64_t pushed() const noexcept { return pushed_ >> 1; }
   [[nodiscard]] std::uint64_t popped() const noexcept { return popped_; }
 

@@ -70,6 +70,9 @@ class Channel : public Shared {
                                         std::size_t &count) = 0;
   /// Whether attempt() would do something soon: for spinning. A hint, cheap.
   [[nodiscard]] virtual bool looks_ready(Direction direction) const noexcept = 0;
+  /// Whether somebody has waited there for so long that newcomers are to wait behind it: they use
+  /// send_until() or recv_until().
+  [[nodiscard]] virtual bool must_queue(Direction direction) const noexcept = 0;
   /// The processor that the threads of that side were last seen on; -1 if unknown.
   [[nodiscard]] virtual int processor_of(Direction direction) const noexcept = 0;
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "lock/wait_ladder.hpp"
+#include "platform/thread.hpp"
 
 namespace interlock {
 
@@ -101,19 +101,6 @@ void RendezvousChannel::give_back(Message message) {
   wakeup.deliver();
 }
 
-WaitResult RendezvousChannel::wait(WaitContext &context, int peer, Deadline deadline) noexcept {
-  const auto is_chosen = [&context]() noexcept {
-    return context.choice() != WaitContext::kWaiting;
-  };
-  WaitLadder ladder(peer, deadline);
-  while (!is_chosen() && ladder.climb(is_chosen)) {
-  }
-  WaitResult result = WaitResult::kWoken;
-  while (!is_chosen() && result == WaitResult::kWoken)
-    result = Parker::current().sleep_until(deadline);
-  return result;
-}
-
 Status RendezvousChannel::transfer_until(Direction direction, std::span<Message> messages,
                                          std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
@@ -140,7 +127,7 @@ Status RendezvousChannel::transfer_until(Direction direction, std::span<Message>
   if (attempt != Attempt::kBusy) return code_of(attempt);
 
   const int peer = load_relaxed(peers_of(direction).processor);  // Relaxed: a hint
-  const WaitResult result = wait(context, peer, deadline);
+  const WaitResult result = wait_for_choice(context, peer, deadline);
   const bool served = unwatch(direction, waiter);
   const bool was_chosen = context.choice() != WaitContext::kWaiting;
   // An interrupt that came with the choice is for the caller's next wait: nothing gets lost.

@@ -20,6 +20,7 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
     return peers_of(direction).waiting != 0;
   }
+  [[nodiscard]] bool must_queue(Direction) const noexcept override { return false; }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.
     return load_relaxed(side_of(direction).processor);
@@ -60,7 +61,6 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);
   void add_locked(Side &side, ChannelWaiter &waiter);
   void remove_locked(Side &side, ChannelWaiter &waiter);
-  [[nodiscard]] static WaitResult wait(WaitContext &context, int peer, Deadline deadline) noexcept;
 
   mutable Mutex mutex_{LockRank::kChannel};
   Side senders_;

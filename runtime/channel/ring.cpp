@@ -21,31 +21,6 @@ Ring::~Ring() {
   std::free(cells_);
 }
 
-Attempt Ring::try_push(Message &message) noexcept {
-  // Relaxed: a guess, which the exchange checks.
-  std::uint64_t ticket = load_relaxed(tail_);
-  for (bool again = true; again;) {
-    if ((ticket & kClosed) != 0) return Attempt::kClosed;
-    Cell &cell = cell_of(ticket);
-    // SYNC(cell free): after the receiver of the lap before has taken its message out.
-    const std::uint64_t state = load_acquire(cell.state);
-    if (state != lap_of(ticket)) {
-      const Attempt why = after_failed_push(ticket, state, again);
-      if (!again) return why;
-      continue;
-    }
-    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_pop().
-    if (!tail_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
-                                     std::memory_order_relaxed))
-      continue;
-    cell.message = std::move(message);
-    // SYNC(cell filled): publishes the message.
-    store_release(cell.state, state | kFilled);
-    return Attempt::kDone;
-  }
-  return Attempt::kBusy;
-}
-
 Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) noexcept {
   // Relaxed: a guess, which the exchange checks.
   std::uint64_t ticket = load_relaxed(tail_);
@@ -79,30 +54,6 @@ Attempt Ring::after_failed_push(std::uint64_t &ticket, std::uint64_t state,
   if (is_behind && head_ + lap_unit_ == ticket) return Attempt::kFull;
   const std::uint64_t now = tail_;
   again = now != std::exchange(ticket, now);
-  return Attempt::kBusy;
-}
-
-Attempt Ring::try_pop(Message &message) noexcept {
-  // Relaxed: a guess, which the exchange checks.
-  std::uint64_t ticket = load_relaxed(head_);
-  for (bool again = true; again;) {
-    Cell &cell = cell_of(ticket);
-    // SYNC(cell filled): after its sender has put the message in.
-    const std::uint64_t state = load_acquire(cell.state);
-    if (state != (lap_of(ticket) | kFilled)) {
-      const Attempt why = after_failed_pop(ticket, state, again);
-      if (!again) return why;
-      continue;
-    }
-    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_push().
-    if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
-                                     std::memory_order_relaxed))
-      continue;
-    message = std::move(cell.message);
-    // SYNC(cell free): gives the cell to the sender of the next lap.
-    store_release(cell.state, lap_of(ticket) + lap_unit_);
-    return Attempt::kDone;
-  }
   return Attempt::kBusy;
 }
 
@@ -165,18 +116,6 @@ bool Ring::may_push() const noexcept {
 bool Ring::may_pop() const noexcept {
   const std::uint64_t head = head_;
   return tail_ != head;
-}
-
-bool Ring::looks_pushable() const noexcept {
-  // Relaxed: a hint; whoever acts on it looks again.
-  const std::uint64_t ticket = load_relaxed(tail_);
-  return (ticket & kClosed) != 0 || load_relaxed(cell_of(ticket).state) == lap_of(ticket);
-}
-
-bool Ring::looks_poppable() const noexcept {
-  // Relaxed: as above. The head moves only if another receiver was faster.
-  const std::uint64_t ticket = load_relaxed(head_);
-  return load_relaxed(cell_of(ticket).state) == (lap_of(ticket) | kFilled);
 }
 
 std::size_t Ring::size() const noexcept {

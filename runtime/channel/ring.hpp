@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "base/atomic.hpp"
 #include "channel/attempt.hpp"
@@ -56,6 +57,9 @@ class Ring {
   [[nodiscard]] bool is_closed() const noexcept { return (tail_ & kClosed) != 0; }
   [[nodiscard]] std::size_t size() const noexcept;
   [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// About once in sixteen calls. Relaxed: any value will do.
+  [[nodiscard]] bool is_sixteenth_push() const noexcept { return (load_relaxed(tail_) & 30) == 0; }
+  [[nodiscard]] bool is_sixteenth_pop() const noexcept { return (load_relaxed(head_) & 30) == 0; }
   /// Messages that have gone in, or come out, since the beginning.
   [[nodiscard]] std::uint64_t pushed() const noexcept { return count_of(tail_); }
   [[nodiscard]] std::uint64_t popped() const noexcept { return count_of(head_); }
@@ -100,5 +104,68 @@ class Ring {
   alignas(64) Atomic<std::uint64_t> tail_{0};  // the next ticket to send with
   alignas(64) Atomic<std::uint64_t> head_{0};  // the next ticket to receive with
 };
+
+// The steps of a message are inline: they are all that most operations are.
+
+inline Attempt Ring::try_push(Message &message) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(tail_);
+  for (bool again = true; again;) {
+    if ((ticket & kClosed) != 0) return Attempt::kClosed;
+    Cell &cell = cell_of(ticket);
+    // SYNC(cell free): after the receiver of the lap before has taken its message out.
+    const std::uint64_t state = load_acquire(cell.state);
+    if (state != lap_of(ticket)) {
+      const Attempt why = after_failed_push(ticket, state, again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_pop().
+    if (!tail_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    cell.message = std::move(message);
+    // SYNC(cell filled): publishes the message.
+    store_release(cell.state, state | kFilled);
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+inline Attempt Ring::try_pop(Message &message) noexcept {
+  // Relaxed: a guess, which the exchange checks.
+  std::uint64_t ticket = load_relaxed(head_);
+  for (bool again = true; again;) {
+    Cell &cell = cell_of(ticket);
+    // SYNC(cell filled): after its sender has put the message in.
+    const std::uint64_t state = load_acquire(cell.state);
+    if (state != (lap_of(ticket) | kFilled)) {
+      const Attempt why = after_failed_pop(ticket, state, again);
+      if (!again) return why;
+      continue;
+    }
+    // Relaxed where it fails: as above. seq_cst where it succeeds: see may_push().
+    if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+                                     std::memory_order_relaxed))
+      continue;
+    message = std::move(cell.message);
+    // SYNC(cell free): gives the cell to the sender of the next lap.
+    store_release(cell.state, lap_of(ticket) + lap_unit_);
+    return Attempt::kDone;
+  }
+  return Attempt::kBusy;
+}
+
+inline bool Ring::looks_pushable() const noexcept {
+  // Relaxed: a hint; whoever acts on it looks again.
+  const std::uint64_t ticket = load_relaxed(tail_);
+  return (ticket & kClosed) != 0 || load_relaxed(cell_of(ticket).state) == lap_of(ticket);
+}
+
+inline bool Ring::looks_poppable() const noexcept {
+  // Relaxed: as above. The head moves only if another receiver was faster.
+  const std::uint64_t ticket = load_relaxed(head_);
+  return load_relaxed(cell_of(ticket).state) == (lap_of(ticket) | kFilled);
+}
 
 }  // namespace interlock

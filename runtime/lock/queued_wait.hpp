@@ -25,6 +25,8 @@ enum class Step : std::uint8_t {
 /// bool may(): false only if an attempt would be kBlocked; its loads are seq_cst.
 /// bool looks_ready(): a hint, for spinning: reads only what changes when an attempt becomes
 /// possible.
+/// constexpr bool kIsForAll (false if missing): who gets it takes it from nobody, and every change
+/// notifies all: nobody owes another a wake-up, nobody is overtaken.
 template <typename T>
 concept WaitSource = requires(T source) {
   { source.attempt() } -> std::same_as<Step>;
@@ -42,10 +44,11 @@ class QueuedWait {
   static constexpr std::int64_t kPatienceNs = 1'000'000;
 
   QueuedWait(WaitQueue &queue, Source source) noexcept
-      : queue_(queue), source_(source), must_queue_(queue.is_starving()) {}
+      : queue_(queue), source_(source), must_queue_(!kIsForAll && queue.is_starving()) {}
   QueuedWait(const QueuedWait &) = delete;
   QueuedWait &operator=(const QueuedWait &) = delete;
   ~QueuedWait() {
+    if constexpr (kIsForAll) return;
     if (is_starving_) queue_.end_starving();
     // Whoever was chosen, or kept others from looking, tells the next one that there is something.
     if ((was_chosen_ || is_starving_) && queue_.has_waiters() && source_.may()) queue_.notify_one();
@@ -57,6 +60,11 @@ class QueuedWait {
   [[nodiscard]] Code run(int peer, Deadline deadline);
 
  private:
+  static constexpr bool kIsForAll = [] {
+    if constexpr (requires { Source::kIsForAll; }) return Source::kIsForAll;
+    return false;
+  }();
+
   /// Registered: looks once more, then sleeps. kBlocked if run() is to try again.
   [[nodiscard]] Step sleep(Deadline deadline, WaitResult &result);
   void leave_queue() noexcept {
@@ -85,7 +93,7 @@ Code QueuedWait<Source>::run(int peer, Deadline deadline) {
     if (!must_queue_) {
       // Before trying: an attempt that fails takes words away from those who are to make it
       // succeed.
-      if (!looks_ready() && ladder.climb(looks_ready, source_.lead()) && !looks_ready()) continue;
+      if (!looks_ready() && ladder.climb(looks_ready) && !looks_ready()) continue;
       const Step step = source_.attempt();
       if (step == Step::kDone) return Code::kOk;
       if (step == Step::kBusy && busy_.climb()) continue;
@@ -134,7 +142,8 @@ Step QueuedWait<Source>::sleep(Deadline deadline, WaitResult &result) {
 /// After an attempt that failed: was this one woken for something that another has taken?
 template <WaitSource Source>
 void QueuedWait<Source>::note_overtaken() noexcept {
-  if (!was_chosen_ || is_starving_ || monotonic_ns() - since_ns_ < kPatienceNs) return;
+  if (kIsForAll || !was_chosen_ || is_starving_ || since_ns_ == 0) return;
+  if (monotonic_ns() - since_ns_ < kPatienceNs) return;
   is_starving_ = true;
   queue_.begin_starving();
 }

@@ -30,10 +30,10 @@ class WaitLadder {
   /// One rung: returns once `ready()`, or when it is time to look again. False: time to park.
   /// Thread: the one that made it.  Locks: no interpreter lock (it may yield).
   template <typename Ready>
-  [[nodiscard]] bool climb(Ready ready, int lead = 0) noexcept {
+  [[nodiscard]] bool climb(Ready ready) noexcept {
     if (spins_) {
       spins_ = false;
-      spin(ready, kSpinNs, lead);
+      spin(ready, kSpinNs);
       return true;
     }
     if (yields_left_ == 0) return false;
@@ -44,17 +44,11 @@ class WaitLadder {
 
   /// Spins until `ready()` or for `ns`. False if it is still not.  Thread: any.
   template <typename Ready>
-  static bool spin(Ready ready, std::int64_t ns, int lead = 0) noexcept {
-    int looks = 0;
+  static bool spin(Ready ready, std::int64_t ns) noexcept {
     const auto look = [&](int times) noexcept {
       for (int i = 0; i < times; ++i) {
-        if (ready()) {
-          if (looks <= kStreamLooks)
-            for (int j = 0; j < lead; ++j) relax_processor();
-          return true;
-        }
+        if (ready()) return true;
         relax_processor();
-        ++looks;
       }
       return false;
     };
@@ -73,7 +67,6 @@ class WaitLadder {
 
  private:
   static constexpr int kLooksBeforeClock = 32;
-  static constexpr int kStreamLooks = 2;
   static constexpr int kLooksBetweenClocks = 8;
   static inline const bool alone_ = available_parallelism() < 2;
 

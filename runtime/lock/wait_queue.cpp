@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "lock/wait_queue.hpp"
 
+#include "lock/wait_ladder.hpp"
+
 namespace interlock {
 
 void WaitList::insert(Waiter *before, Waiter &waiter, Waiter *after) noexcept {
@@ -58,10 +60,23 @@ void WaitQueue::notify_one_slow() noexcept {
 }
 
 void WaitQueue::notify_all() noexcept {
+  Wakeups wakeups;
   MutexGuard guard(mutex_);
-  Wakeup wakeup;
-  while (list_.choose(wakeup) != nullptr) wakeup.deliver();
+  for (Wakeup wakeup; list_.choose(wakeup) != nullptr;) wakeups.add(std::move(wakeup));
   count_ = list_.size();
+}
+
+WaitResult wait_for_choice(WaitContext &context, int peer, Deadline deadline) noexcept {
+  const auto is_chosen = [&context]() noexcept {
+    return context.choice() != WaitContext::kWaiting;
+  };
+  WaitLadder ladder(peer, deadline);
+  while (!is_chosen() && ladder.climb(is_chosen)) {
+  }
+  WaitResult result = WaitResult::kWoken;
+  while (!is_chosen() && result == WaitResult::kWoken)
+    result = Parker::current().sleep_until(deadline);
+  return result;
 }
 
 }  // namespace interlock

@@ -8,6 +8,7 @@
 // the chosen one then waits again, at the front.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
 
@@ -84,6 +85,27 @@ class Wakeup {
   Ref<WakeTarget> target_;
 };
 
+/// Wakeups that are delivered together at the end of the scope, which is to be outside that of the
+/// lock under which they were collected. Beyond kMost they are delivered at once.
+class Wakeups {
+ public:
+  [[nodiscard]] Wakeups() noexcept = default;
+  Wakeups(const Wakeups &) = delete;
+  Wakeups &operator=(const Wakeups &) = delete;
+  ~Wakeups() {
+    for (std::size_t i = 0; i < count_; ++i) wakeups_[i].deliver();
+  }
+  void add(Wakeup wakeup) noexcept {
+    if (count_ == kMost) return wakeup.deliver();
+    wakeups_[count_++] = std::move(wakeup);
+  }
+
+ private:
+  static constexpr std::size_t kMost = 32;
+  Wakeup wakeups_[kMost];
+  std::size_t count_ = 0;
+};
+
 /// A doubly linked list of waiters, the longest waiting first. Its owner's lock guards it.
 class WaitList {
  public:
@@ -126,7 +148,7 @@ class WaitQueue {
   void notify_one() noexcept {
     if (count_ != 0) notify_one_slow();
   }
-  /// Chooses and wakes all who wait now. Holds the lock meanwhile.
+  /// Chooses and wakes all who wait now.
   void notify_all() noexcept;
   /// Up to `count` of them.
   void notify(std::size_t count) noexcept {
@@ -153,5 +175,13 @@ class WaitQueue {
   Mutex mutex_{LockRank::kWaitQueue};
   WaitList list_;
 };
+
+/// Waits until a queue or list has chosen `context`, which is the calling thread's and stands in
+/// one, or for `deadline`, a signal or an interrupt: spins while it is likely that whoever chooses
+/// it runs on `peer`, another processor (-1: unknown), then sleeps. A choice may come together with
+/// another result: unlink, look at choice(), and keep such an interrupt for the next wait.
+/// Locks: none held, no interpreter lock.  Blocks: yes.
+[[nodiscard]] WaitResult wait_for_choice(WaitContext &context, int peer,
+                                         Deadline deadline) noexcept;
 
 }  // namespace interlock

@@ -8,7 +8,13 @@ namespace interlock {
 bool parse_timeout(PyObject *timeout, Deadline &deadline) {
   deadline = Deadline::never();
   if (timeout == nullptr || Py_IsNone(timeout)) return true;
-  const double seconds = PyFloat_AsDouble(timeout);
+  // threading has acquire(blocking=True): as a number of seconds, that would pass unnoticed.
+  const bool is_number = !PyBool_Check(timeout) && PyNumber_Check(timeout);
+  const double seconds = is_number ? PyFloat_AsDouble(timeout) : -1.0;
+  if (!is_number) {
+    PyErr_Format(PyExc_TypeError, "timeout must be None or a number of seconds, not %s",
+                 Py_TYPE(timeout)->tp_name);
+  }
   if (seconds == -1.0 && PyErr_Occurred()) return false;
   if (std::isnan(seconds) || seconds < 0) {
     PyErr_Format(PyExc_ValueError, "timeout must be None or a number of seconds >= 0, not %R",

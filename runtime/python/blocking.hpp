@@ -6,6 +6,7 @@
 #include "base/status.hpp"
 #include "interpreter/interpreter.hpp"
 #include "lock/interpreter_lock.hpp"
+#include "lock/wait_ladder.hpp"
 #include "platform/clock.hpp"
 
 namespace interlock {
@@ -38,6 +39,19 @@ template <typename Operation>
       return Code::kEPYTHON;
     }
   }
+}
+
+/// Spins inside the interpreter until `ready()`, for no longer than leaving it and coming back may
+/// cost, and only while whoever is waited for runs on another processor (`peer`; -1 if unknown) and
+/// nothing else wants this one: another thread of the interpreter, a signal, a pending call.
+/// Thread: attached.  Blocks: never.
+template <typename Ready>
+void spin_attached(int peer, Ready ready) noexcept {
+  constexpr std::int64_t kAttachedSpinNs = 2'000;
+  if (peer < 0 || peer == current_processor() || !Parker::current().spins() || ready()) return;
+  const PyThreadState *const state = PyThreadState_GetUnchecked();
+  (void)WaitLadder::spin([&]() noexcept { return ready() || EvalBreaker::anything(state); },
+                         kAttachedSpinNs);
 }
 
 /// Reads a timeout in seconds: None is never. False with a Python exception for anything else than

@@ -432,17 +432,11 @@ PyObject *call_aio(const char *name, PyObject *first, PyObject *second, PyObject
 
 bool attempt_attached(Channel &channel, Direction direction, std::span<Message> messages,
                       std::size_t &count) {
-  const int peer =
-      channel.processor_of(direction == Direction::kSend ? Direction::kReceive : Direction::kSend);
-  const bool may_spin = peer >= 0 && peer != current_processor() && Parker::current().spins();
+  if (channel.must_queue(direction)) return false;
   // Before trying: a failed attempt takes words away from who is to make it succeed.
-  if (may_spin && !channel.looks_ready(direction)) {
-    const PyThreadState *const state = PyThreadState_GetUnchecked();
-    const auto is_time = [&]() noexcept {
-      return channel.looks_ready(direction) || EvalBreaker::anything(state);
-    };
-    (void)WaitLadder::spin(is_time, kAttachedSpinNs);
-  }
+  const Direction peer = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
+  spin_attached(channel.processor_of(peer),
+                [&]() noexcept { return channel.looks_ready(direction); });
   return channel.attempt(direction, messages, count) == Attempt::kDone;
 }
 

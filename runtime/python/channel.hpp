@@ -27,12 +27,7 @@ PyObject *call_aio(const char *name, PyObject *first, PyObject *second = nullptr
 /// A new handle, for wrap_shared().
 PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender);
 
-/// How long an operation spins inside its interpreter: about what leaving it and coming back costs
-/// if other threads want in, and many times that if none does.
-constexpr std::int64_t kAttachedSpinNs = 2'000;
-
-/// Tries, and while the other side runs on another processor spins for a moment, unless a thread of
-/// this interpreter, a signal or a pending call wants something. True if it is done.
+/// Tries, after spin_attached(). True if it is done.
 /// Thread: attached.  Blocks: never.
 [[nodiscard]] bool attempt_attached(Channel &channel, Channel::Direction direction,
                                     std::span<Message> messages, std::size_t &count);

@@ -58,6 +58,10 @@ PyObject *raise(const Status &status) {
     raise_imported("concurrent.futures", "CancelledError", status.message());
     return nullptr;
   }
+  if (status.code() == Code::kEBROKEN) {
+    raise_imported("threading", "BrokenBarrierError", status.message());
+    return nullptr;
+  }
   PyObject *const type = exception_of(status.code());
   if (type != nullptr) PyErr_SetString(type, status.message());
   return nullptr;

@@ -25,12 +25,12 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
   return PyLong_FromUnsignedLong(abandoned);
 }
 
-PyObject *after_fork(PyObject *, PyObject *) {
+void forget_parent() noexcept {
+  InterpreterList::keep_only_main();
   ++process_generation;
   Parker::reset_after_fork();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
-  Py_RETURN_NONE;
 }
 
 }  // namespace interlock

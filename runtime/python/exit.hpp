@@ -9,7 +9,7 @@ namespace interlock {
 /// `_interlock.close_all(drain, give_up)`: see InterpreterRegistry::close_all.
 [[nodiscard]] PyObject *close_all(PyObject *module, PyObject *arguments);
 
-/// `_interlock.after_fork()`, in the child: no other thread, no other interpreter is left.
-[[nodiscard]] PyObject *after_fork(PyObject *module, PyObject *);
+/// In the child of a fork: no other thread, no other interpreter is left.
+void forget_parent() noexcept;
 
 }  // namespace interlock

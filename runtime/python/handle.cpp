@@ -61,6 +61,18 @@ PyObject *wrap_shared(Ref<Shared> shared) {
       break;
     case Shared::Kind::kSender:
       return wrap_sender(*state, std::move(shared));
+    case Shared::Kind::kLock:
+      type = state->lock;
+      break;
+    case Shared::Kind::kSemaphore:
+      type = state->semaphore;
+      break;
+    case Shared::Kind::kEvent:
+      type = state->event;
+      break;
+    case Shared::Kind::kBarrier:
+      type = state->barrier;
+      break;
   }
   auto *const handle = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
   if (handle != nullptr) handle->shared = shared.leak();

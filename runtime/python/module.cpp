@@ -53,15 +53,13 @@ PyMethodDef functions[] = {
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
      "abandon\n"
      "those that have not ended give_up seconds later. Returns how many were abandoned."},
-    {"after_fork", after_fork, METH_NOARGS,
-     "after_fork()\n--\n\nIn the child of a fork: forget what only the parent has."},
     {nullptr, nullptr, 0, nullptr}};
 
 int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   // Once for the process: the first import, before any home thread runs.
   static const bool prepared = [] {
-    call_in_fork_child(InterpreterList::keep_only_main);
+    call_in_fork_child(forget_parent);
     lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
     return true;
   }();
@@ -70,7 +68,7 @@ int execute(PyObject *module) {
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
       add_channel(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
       add_select(module, state) && add_task(module, state) && add_interpreter(module, state) &&
-      add_map_job(module, state) && add_global_lock(module, state);
+      add_map_job(module, state) && add_global_lock(module, state) && add_sync(module, state);
   return added ? 0 : -1;
 }
 
@@ -80,7 +78,8 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   for (PyTypeObject *type :
        {state->transfer.handle, state->definition, state->channel, state->sender, state->loop_bell,
         state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
-        state->completions, state->map_job, state->global_lock}) {
+        state->completions, state->map_job, state->global_lock, state->lock, state->semaphore,
+        state->event, state->barrier}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
@@ -114,6 +113,10 @@ int clear(PyObject *module) {
   Py_CLEAR(state->completions);
   Py_CLEAR(state->map_job);
   Py_CLEAR(state->global_lock);
+  Py_CLEAR(state->lock);
+  Py_CLEAR(state->semaphore);
+  Py_CLEAR(state->event);
+  Py_CLEAR(state->barrier);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

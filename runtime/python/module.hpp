@@ -24,6 +24,10 @@ struct ModuleState {
   PyTypeObject *completions;
   PyTypeObject *map_job;
   PyTypeObject *global_lock;
+  PyTypeObject *lock;
+  PyTypeObject *semaphore;
+  PyTypeObject *event;
+  PyTypeObject *barrier;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -47,6 +51,7 @@ struct ModuleState {
 [[nodiscard]] bool add_task(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
 
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
