@@ -74,7 +74,10 @@ Step LoopWaiter::start() {
   }
 }
 
-Step LoopWaiter::resume() { return leave_queue() ? Step::kDone : start(); }
+Step LoopWaiter::resume() {
+  const bool is_over = !is_watching_;
+  return is_over || leave_queue() ? Step::kDone : start();
+}
 
 bool LoopWaiter::leave_queue() {
   if (!std::exchange(is_watching_, false)) return false;

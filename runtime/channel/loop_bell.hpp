@@ -47,7 +47,7 @@ class LoopWaiter final : public WakeTarget {
   /// Tries, and if the operation is not possible yet registers with the channel: kBlocked. kDone
   /// with outcome(). kBusy: another thread is in the middle of it; start again, a little later.
   [[nodiscard]] Step start();
-  /// After the bell: tries again. As start().
+  /// After the bell: tries again. As start(). What is over stays so.
   [[nodiscard]] Step resume();
   /// Gives the operation up; nothing gets lost. Idempotent.
   void cancel();

@@ -64,7 +64,7 @@ MUTANTS = [
     ),
     (
         "ring_publishes_before_the_message",
-        "channel/ring.cpp",
+        "channel/ring.hpp",
         "ring_*",
         "    cell.message = std::move(message);\n",
         "    store_release(cell.state, state | kFilled);\n    load_relaxed(cell.state);\n"
@@ -72,7 +72,7 @@ MUTANTS = [
     ),
     (
         "ring_receiver_takes_without_a_claim",
-        "channel/ring.cpp",
+        "channel/ring.hpp",
         "ring_*",
         "if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,\n"
         "                                     std::memory_order_relaxed))\n      continue;\n    message =",
