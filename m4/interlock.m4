@@ -175,6 +175,8 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
     [SANITIZE_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer"])
   AS_IF([test "$enable_tsan" = yes], [SANITIZE_FLAGS="-fsanitize=thread -fno-omit-frame-pointer"])
   AC_SUBST([SANITIZE_FLAGS])
+  dnl The asserts of CPython's headers cost more than the operations that they guard.
+  AS_IF([test "$enable_asan$enable_tsan$enable_lock_checks" = nonono], [CPPFLAGS="$CPPFLAGS -DNDEBUG"])
   AM_CONDITIONAL([ASAN], [test "$enable_asan" = yes])
   AM_CONDITIONAL([TSAN], [test "$enable_tsan" = yes])
   # Criterion cannot allocate the memory that it shares with its tests under ThreadSanitizer.

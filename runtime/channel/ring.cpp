@@ -36,8 +36,8 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
     if (!tail_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    for (pushed = 0; pushed < count; ++pushed) {
-      const std::uint64_t each = advance(ticket, pushed);
+    std::uint64_t each = ticket;
+    for (pushed = 0; pushed < count; ++pushed, each = next(each)) {
       cell_of(each).message = std::move(messages[pushed]);
       // SYNC(cell filled): publishes the message.
       store_release(cell_of(each).state, lap_of(each) | kFilled);
@@ -71,8 +71,8 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
     if (!head_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    for (popped = 0; popped < count; ++popped) {
-      const std::uint64_t each = advance(ticket, popped);
+    std::uint64_t each = ticket;
+    for (popped = 0; popped < count; ++popped, each = next(each)) {
       messages[popped] = std::move(cell_of(each).message);
       // SYNC(cell free): gives the cell to the sender of the next lap.
       store_release(cell_of(each).state, lap_of(each) + lap_unit_);
@@ -99,8 +99,7 @@ std::size_t Ring::count_ready(std::uint64_t ticket, std::size_t most,
                               std::uint64_t wanted) const noexcept {
   most = std::min(most, capacity_);
   std::size_t count = 0;
-  for (; count < most; ++count) {
-    const std::uint64_t each = advance(ticket, count);
+  for (std::uint64_t each = ticket; count < most; ++count, each = next(each)) {
     // SYNC(cell free), SYNC(cell filled): as where one is pushed or popped.
     if (load_acquire(cell_of(each).state) != (lap_of(each) | wanted)) break;
   }

@@ -84,6 +84,11 @@ class Ring {
     if (index < capacity_) return ticket + 2 * by;
     return lap_of(ticket) + lap_unit_ + 2 * (index - capacity_);
   }
+  /// The ticket after `ticket`.
+  [[nodiscard]] std::uint64_t next(std::uint64_t ticket) const noexcept {
+    const bool is_last = (ticket & ~lap_mask_) >> 1 == capacity_ - 1;
+    return is_last ? lap_of(ticket) + lap_unit_ : ticket + 2;
+  }
   [[nodiscard]] std::uint64_t count_of(std::uint64_t ticket) const noexcept {
     return lap_of(ticket) / lap_unit_ * capacity_ + ((ticket & ~lap_mask_) >> 1);
   }
@@ -121,7 +126,7 @@ inline Attempt Ring::try_push(Message &message) noexcept {
       continue;
     }
     // Relaxed where it fails: as above. seq_cst where it succeeds: see may_pop().
-    if (!tail_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+    if (!tail_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
     cell.message = std::move(message);
@@ -145,7 +150,7 @@ inline Attempt Ring::try_pop(Message &message) noexcept {
       continue;
     }
     // Relaxed where it fails: as above. seq_cst where it succeeds: see may_push().
-    if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,
+    if (!head_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
     message = std::move(cell.message);

@@ -9,6 +9,7 @@
 #include "channel/sender.hpp"
 #include "python/arguments.hpp"
 #include "python/blocking.hpp"
+#include "transfer/inline_record.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -127,6 +128,7 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
                 Deadline deadline) {
   std::size_t done = 0;
   Status status;
+  if (messages.empty()) return status;
   if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
     const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
     status = run_detached([&] {
@@ -138,6 +140,38 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
   }
   sent += done;
   return status;
+}
+
+bool encode_item(PyObject *item, std::vector<Message> &messages) {
+  if (const auto record = inline_record_of(item)) {
+    messages.push_back(Message::from_header(*record));
+    return true;
+  }
+  const PyRef held = PyRef::borrow(item);  // what encodes it may change where it comes from
+  const Status status = encode(item, "message", messages.emplace_back());
+  if (!status.ok()) raise(status);
+  return status.ok();
+}
+
+/// The items of a list or tuple. False with a Python exception set.
+bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
+  messages.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence)));
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
+    if (!encode_item(PySequence_Fast_GET_ITEM(sequence, i), messages)) return false;
+  }
+  return true;
+}
+
+/// The next items of an iterator, a batch at most; `more` says whether it may have others. False
+/// with a Python exception set.
+bool encode_next(PyObject *iterator, std::vector<Message> &messages, bool &more) {
+  while (messages.size() < kBatch) {
+    const PyRef item = PyRef::steal(PyIter_Next(iterator));
+    more = static_cast<bool>(item);
+    if (!more) return PyErr_Occurred() == nullptr;
+    if (!encode_item(item.get(), messages)) return false;
+  }
+  return true;
 }
 
 /// Raises what `status` says, telling how many items were sent before.
@@ -177,7 +211,8 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
   }
   PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(received)));
   for (std::size_t i = 0; list && i < received; ++i) {
-    PyObject *const item = decode(messages[i]);
+    const Message &message = messages[i];
+    PyObject *const item = is_inline_int(message) ? decode_inline_int(message) : decode(message);
     if (item == nullptr) return nullptr;
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
   }
@@ -399,24 +434,21 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
       !Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
-  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
-  const std::size_t batch = is_whole ? SIZE_MAX : kBatch;
+  Channel &channel = channel_of(self);
+  std::size_t sent = 0;
+  std::vector<Message> messages;
+  if (PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0])) {
+    const bool is_encoded = encode_sequence(slots[0], messages);
+    if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
+    const Status status = send_all(channel, messages, sent, deadline);
+    return status.ok() ? Py_NewRef(Py_None) : raise_after(status, sent);
+  }
   const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
   if (!iterator) return nullptr;
-  std::size_t sent = 0;
   for (bool more = true; more;) {
-    std::vector<Message> messages;
-    while (more && messages.size() < batch) {
-      const PyRef item = PyRef::steal(PyIter_Next(iterator.get()));
-      more = static_cast<bool>(item);
-      if (!more && PyErr_Occurred()) return raise_after(Code::kEPYTHON, sent);
-      if (!more) break;
-      Message &message = messages.emplace_back();
-      if (Status status = encode(item.get(), "message", message); !status.ok())
-        return raise_after(status, sent);
-    }
-    if (messages.empty()) break;
-    const Status status = send_all(channel_of(self), messages, sent, deadline);
+    messages.clear();
+    if (!encode_next(iterator.get(), messages, more)) return raise_after(Code::kEPYTHON, sent);
+    const Status status = send_all(channel, messages, sent, deadline);
     if (!status.ok()) return raise_after(status, sent);
   }
   Py_RETURN_NONE;

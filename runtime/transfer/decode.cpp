@@ -7,6 +7,7 @@
 
 #include "base/check.hpp"
 #include "memory/message_format.hpp"
+#include "transfer/inline_record.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -155,8 +156,7 @@ bool set_state(PyObject *object, PyObject *setter, PyObject *state) {
 }  // namespace
 
 PyObject *decode(const Message &message) {
-  if (message.is_inline() && tag_of(message.header()) == Tag::kInt)
-    return PyLong_FromLongLong(signed_operand_of(message.header()));
+  if (is_inline_int(message)) return decode_inline_int(message);
   return decode_first(message, SIZE_MAX);
 }
 

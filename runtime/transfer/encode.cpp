@@ -2,9 +2,9 @@
 // Leaves and containers; reduce.cpp has the rest.
 #include <bit>
 #include <cstring>
-#include <optional>
 
 #include "transfer/encoder.hpp"
+#include "transfer/inline_record.hpp"
 
 namespace interlock {
 namespace {
@@ -12,21 +12,6 @@ namespace {
 /// How often an object may be met again inside its own constructor arguments before that is taken
 /// for endless. An honest cycle ends as soon as it meets an object that was made meanwhile.
 constexpr std::uint64_t kMostOpen = 500;
-
-/// The record of an object that is one by itself, whoever holds it: small ints, None, True, False.
-std::optional<std::uint64_t> whole_record_of(PyObject *object) {
-  if (PyLong_CheckExact(object)) {
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
-    if (overflow != 0 || value < kSmallestInt || value > kLargestInt) return std::nullopt;
-    const std::uint64_t header = make_header(Tag::kInt, static_cast<std::uint64_t>(value));
-    if (Message::fits_inline(header)) return header;
-    return std::nullopt;
-  }
-  if (Py_IsNone(object)) return make_header(Tag::kNone);
-  if (PyBool_Check(object)) return make_header(Py_IsTrue(object) ? Tag::kTrue : Tag::kFalse);
-  return std::nullopt;
-}
 
 bool fail_changed(const char *what) {
   PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
@@ -36,7 +21,7 @@ bool fail_changed(const char *what) {
 }  // namespace
 
 Status encode(PyObject *object, const char *root, Message &message) {
-  if (const auto record = whole_record_of(object)) {
+  if (const auto record = inline_record_of(object)) {
     message = Message::from_header(*record);
     return {};
   }

@@ -23,10 +23,11 @@ class TestCase(unittest.TestCase):
 
     def run_program(self, source, *arguments, status=0, options=(), **kwargs):
         """Runs a program with the command under test; (stdout, stderr)."""
-        done = subprocess.run(
-            [sys.executable, *options, "-c", source, *arguments],
-            capture_output=True, text=True, timeout=LIMIT, **kwargs,
-        )  # fmt: skip
+        command = [sys.executable, *options, "-c", source, *arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, **kwargs)
+        except subprocess.TimeoutExpired as expired:
+            self.fail(f"the program hangs; stdout: {expired.stdout!r}, stderr: {expired.stderr!r}")
         if status is not None:
             self.assertEqual(done.returncode, status, done.stderr)
         return done.stdout, done.stderr

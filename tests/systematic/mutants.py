@@ -74,9 +74,9 @@ MUTANTS = [
         "ring_receiver_takes_without_a_claim",
         "channel/ring.hpp",
         "ring_*",
-        "if (!head_.compare_exchange_weak(ticket, advance(ticket, 1), std::memory_order_seq_cst,\n"
+        "if (!head_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,\n"
         "                                     std::memory_order_relaxed))\n      continue;\n    message =",
-        "head_ = advance(ticket, 1);\n    message =",
+        "head_ = next(ticket);\n    message =",
     ),
     (
         "ring_says_empty_while_busy",
