@@ -38,7 +38,7 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
       continue;
     std::uint64_t each = ticket;
     for (pushed = 0; pushed < count; ++pushed, each = next(each)) {
-      cell_of(each).message = std::move(messages[pushed]);
+      cell_of(each).message.fill(std::move(messages[pushed]));
       // SYNC(cell filled): publishes the message.
       store_release(cell_of(each).state, lap_of(each) | kFilled);
     }
@@ -73,7 +73,7 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
       continue;
     std::uint64_t each = ticket;
     for (popped = 0; popped < count; ++popped, each = next(each)) {
-      messages[popped] = std::move(cell_of(each).message);
+      messages[popped].fill(std::move(cell_of(each).message));
       // SYNC(cell free): gives the cell to the sender of the next lap.
       store_release(cell_of(each).state, lap_of(each) + lap_unit_);
     }

@@ -129,7 +129,7 @@ inline Attempt Ring::try_push(Message &message) noexcept {
     if (!tail_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    cell.message = std::move(message);
+    cell.message.fill(std::move(message));
     // SYNC(cell filled): publishes the message.
     store_release(cell.state, state | kFilled);
     return Attempt::kDone;
@@ -153,7 +153,7 @@ inline Attempt Ring::try_pop(Message &message) noexcept {
     if (!head_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    message = std::move(cell.message);
+    message.fill(std::move(cell.message));
     // SYNC(cell free): gives the cell to the sender of the next lap.
     store_release(cell.state, lap_of(ticket) + lap_unit_);
     return Attempt::kDone;

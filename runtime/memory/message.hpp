@@ -44,6 +44,8 @@ class Message {
     Message dropped(std::exchange(word_, std::exchange(other.word_, 0)));
     return *this;
   }
+  /// As assignment, to one that is empty.
+  void fill(Message &&other) noexcept { word_ = std::exchange(other.word_, 0); }
   ~Message() {
     if (body() != nullptr) destroy_body();
   }

@@ -23,18 +23,18 @@ std::size_t count_positional(std::span<const char *const> parameters) {
 
 }  // namespace
 
-bool Arguments::parse(const char *function, std::span<const char *const> parameters,
-                      std::size_t required, PyObject **slots) const {
-  const auto given = static_cast<std::size_t>(count);
+bool Arguments::parse_slow(const char *function, std::span<const char *const> parameters,
+                           std::size_t required, PyObject **slots) const {
+  const auto given = static_cast<std::size_t>(count_);
   if (const std::size_t most = count_positional(parameters); given > most) {
     PyErr_Format(PyExc_TypeError, "%s() takes at most %zu positional argument%s (%zu given)",
                  function, most, most == 1 ? "" : "s", given);
     return false;
   }
-  for (std::size_t i = 0; i < parameters.size(); ++i) slots[i] = i < given ? values[i] : nullptr;
-  const Py_ssize_t named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+  for (std::size_t i = 0; i < parameters.size(); ++i) slots[i] = i < given ? values_[i] : nullptr;
+  const Py_ssize_t named = names_ != nullptr ? PyTuple_GET_SIZE(names_) : 0;
   for (Py_ssize_t i = 0; i < named; ++i) {
-    PyObject *const name = PyTuple_GET_ITEM(names, i);
+    PyObject *const name = PyTuple_GET_ITEM(names_, i);
     const std::size_t index = index_of(name, parameters);
     if (index == parameters.size()) {
       PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument '%U'", function, name);
@@ -44,7 +44,7 @@ bool Arguments::parse(const char *function, std::span<const char *const> paramet
       PyErr_Format(PyExc_TypeError, "%s() got multiple values for argument '%U'", function, name);
       return false;
     }
-    slots[index] = values[count + i];
+    slots[index] = values_[count_ + i];
   }
   for (std::size_t i = 0; i < required; ++i) {
     if (slots[i] != nullptr) continue;

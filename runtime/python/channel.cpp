@@ -97,12 +97,13 @@ PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObje
   static constexpr const char *kParameters[] = {"timeout"};
   PyObject *timeout;
   Deadline deadline;
-  if (!is_usable_channel(self) ||
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr ||
       !Arguments{values, count, names}.parse("recv", kParameters, 0, &timeout) ||
       !parse_timeout(timeout, deadline))
     return nullptr;
   Message message;
-  const Status status = transfer(channel_of(self), Direction::kReceive, message, deadline);
+  const Status status = transfer(*channel, Direction::kReceive, message, deadline);
   return finish_recv(status, message);
 }
 
@@ -117,9 +118,10 @@ Status try_transfer(Channel &channel, Direction direction, Message &message) {
 }
 
 PyObject *try_recv(PyObject *self, PyObject *) {
-  if (!is_usable_channel(self)) return nullptr;
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
   Message message;
-  const Status status = try_transfer(channel_of(self), Direction::kReceive, message);
+  const Status status = try_transfer(*channel, Direction::kReceive, message);
   return finish_recv(status, message);
 }
 
@@ -143,10 +145,6 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
 }
 
 bool encode_item(PyObject *item, std::vector<Message> &messages) {
-  if (const auto record = inline_record_of(item)) {
-    messages.push_back(Message::from_header(*record));
-    return true;
-  }
   const PyRef held = PyRef::borrow(item);  // what encodes it may change where it comes from
   const Status status = encode(item, "message", messages.emplace_back());
   if (!status.ok()) raise(status);
@@ -157,7 +155,12 @@ bool encode_item(PyObject *item, std::vector<Message> &messages) {
 bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
   messages.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence)));
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
-    if (!encode_item(PySequence_Fast_GET_ITEM(sequence, i), messages)) return false;
+    PyObject *const item = PySequence_Fast_GET_ITEM(sequence, i);
+    if (is_compact_int(item)) {
+      messages.push_back(Message::from_header(record_of_compact_int(item)));
+    } else if (!encode_item(item, messages)) {
+      return false;
+    }
   }
   return true;
 }
@@ -189,7 +192,8 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
   static constexpr const char *kParameters[] = {"n", "timeout"};
   PyObject *slots[2];
   Deadline deadline;
-  if (!is_usable_channel(self) ||
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr ||
       !Arguments{values, count, names}.parse("recv_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
@@ -199,14 +203,13 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
     PyErr_Format(PyExc_ValueError, "n must be at least 1, not %zd", most);
     return nullptr;
   }
-  Channel &channel = channel_of(self);
   // What is there now and a batch of what may come: n may be as large as sys.maxsize.
-  const std::size_t room = std::min(static_cast<std::size_t>(most), channel.size() + kBatch);
+  const std::size_t room = std::min(static_cast<std::size_t>(most), channel->size() + kBatch);
   std::vector<Message> messages(room);
   std::size_t received = 0;
-  if (!attempt_attached(channel, Direction::kReceive, messages, received)) {
+  if (!attempt_attached(*channel, Direction::kReceive, messages, received)) {
     const Status status =
-        run_detached([&] { return channel.recv_many_until(messages, received, deadline); });
+        run_detached([&] { return channel->recv_many_until(messages, received, deadline); });
     if (!status.ok()) return raise(status);
   }
   PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(received)));
@@ -220,9 +223,10 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
 }
 
 PyObject *next(PyObject *self) {
-  if (!is_usable_channel(self)) return nullptr;
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
   Message message;
-  const Status status = transfer(channel_of(self), Direction::kReceive, message, Deadline::never());
+  const Status status = transfer(*channel, Direction::kReceive, message, Deadline::never());
   if (status.code() == Code::kECLOSED) return nullptr;  // the end of the iteration
   return finish_recv(status, message);
 }
@@ -235,21 +239,24 @@ PyObject *anext(PyObject *self) { return call_aio("receive_next", self); }
 
 PyObject *sender(PyObject *self, PyObject *) {
   ModuleState *const state = module_state();
-  if (state == nullptr || !is_usable_channel(self)) return nullptr;
-  if (channel_of(self).closed()) return raise(Code::kECLOSED);
-  return wrap_sender(*state, make_ref<Sender>(Ref<Channel>(&channel_of(self))));
+  Channel *const channel = usable_channel(self);
+  if (state == nullptr || channel == nullptr) return nullptr;
+  if (channel->closed()) return raise(Code::kECLOSED);
+  return wrap_sender(*state, make_ref<Sender>(Ref<Channel>(channel)));
 }
 
 PyObject *close(PyObject *self, PyObject *) {
-  if (!is_usable_channel(self)) return nullptr;
-  channel_of(self).close();
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
+  channel->close();
   Py_RETURN_NONE;
 }
 
 PyObject *cancel(PyObject *self, PyObject *) {
-  if (!is_usable_channel(self)) return nullptr;
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
   const LeaveInterpreter leave;
-  channel_of(self).cancel();
+  channel->cancel();
   Py_RETURN_NONE;
 }
 
@@ -258,8 +265,9 @@ PyObject *enter(PyObject *self, PyObject *) { return Py_NewRef(self); }
 PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
 
 PyObject *stats(PyObject *self, PyObject *) {
-  if (!is_usable_channel(self)) return nullptr;
-  const Channel::Stats stats = channel_of(self).stats();
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
+  const Channel::Stats stats = channel->stats();
   return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K}", "sent", stats.sent, "received", stats.received,
                        "dropped", stats.dropped, "send_waits", stats.send_waits, "recv_waits",
                        stats.recv_waits);
@@ -271,8 +279,9 @@ PyObject *get_capacity(PyObject *self, void *) {
 }
 
 PyObject *get_closed(PyObject *self, void *) {
-  if (!is_usable_channel(self)) return nullptr;
-  return PyBool_FromLong(channel_of(self).closed());
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
+  return PyBool_FromLong(channel->closed());
 }
 
 const char *policy_name(const Channel &channel) {
@@ -287,7 +296,8 @@ PyObject *get_policy(PyObject *self, void *) {
 }
 
 Py_ssize_t length(PyObject *self) {
-  return is_usable_channel(self) ? static_cast<Py_ssize_t>(channel_of(self).size()) : -1;
+  const Channel *const channel = usable_channel(self);
+  return channel != nullptr ? static_cast<Py_ssize_t>(channel->size()) : -1;
 }
 
 int is_true(PyObject *) { return 1; }
@@ -397,32 +407,38 @@ Channel &channel_of(PyObject *handle) {
   return static_cast<Channel &>(*shared);
 }
 
-bool is_usable_channel(PyObject *handle) {
+Channel *usable_channel(PyObject *handle) {
   if (reinterpret_cast<HandleObject *>(handle)->shared == nullptr) {
     raise(Status(Code::kECLOSED, "this Sender was closed"));
-    return false;
+    return nullptr;
   }
-  return check_process(channel_of(handle), "Channel");
+  Channel &channel = channel_of(handle);
+  return check_process(channel, "Channel") ? &channel : nullptr;
 }
+
+// What is sent is encoded before the channel is looked at: that may run code which closes the
+// Sender.
 
 PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
   static constexpr const char *kParameters[] = {"obj", "timeout"};
   PyObject *slots[2];
   Deadline deadline;
-  if (!is_usable_channel(self) ||
-      !Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
+  if (!Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
   Message message;
   if (Status status = encode(slots[0], "message", message); !status.ok()) return raise(status);
-  return finish_send(transfer(channel_of(self), Direction::kSend, message, deadline));
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
+  return finish_send(transfer(*channel, Direction::kSend, message, deadline));
 }
 
 PyObject *channel_try_send(PyObject *self, PyObject *object) {
-  if (!is_usable_channel(self)) return nullptr;
   Message message;
   if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
-  return finish_send(try_transfer(channel_of(self), Direction::kSend, message));
+  Channel *const channel = usable_channel(self);
+  if (channel == nullptr) return nullptr;
+  return finish_send(try_transfer(*channel, Direction::kSend, message));
 }
 
 PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
@@ -430,26 +446,24 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
   static constexpr const char *kParameters[] = {"items", "timeout"};
   PyObject *slots[2];
   Deadline deadline;
-  if (!is_usable_channel(self) ||
-      !Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
+  if (!Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
-  Channel &channel = channel_of(self);
   std::size_t sent = 0;
   std::vector<Message> messages;
-  if (PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0])) {
-    const bool is_encoded = encode_sequence(slots[0], messages);
-    if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
-    const Status status = send_all(channel, messages, sent, deadline);
-    return status.ok() ? Py_NewRef(Py_None) : raise_after(status, sent);
-  }
-  const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
-  if (!iterator) return nullptr;
+  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
+  const PyRef iterator = is_whole ? PyRef() : PyRef::steal(PyObject_GetIter(slots[0]));
+  if (!is_whole && !iterator) return nullptr;
   for (bool more = true; more;) {
     messages.clear();
-    if (!encode_next(iterator.get(), messages, more)) return raise_after(Code::kEPYTHON, sent);
-    const Status status = send_all(channel, messages, sent, deadline);
+    const bool is_encoded = is_whole ? encode_sequence(slots[0], messages)
+                                     : encode_next(iterator.get(), messages, more);
+    if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
+    Channel *const channel = usable_channel(self);
+    if (channel == nullptr) return raise_after(Code::kEPYTHON, sent);
+    const Status status = send_all(*channel, messages, sent, deadline);
     if (!status.ok()) return raise_after(status, sent);
+    if (is_whole) break;
   }
   Py_RETURN_NONE;
 }
@@ -466,9 +480,12 @@ bool attempt_attached(Channel &channel, Direction direction, std::span<Message> 
                       std::size_t &count) {
   if (channel.must_queue(direction)) return false;
   // Before trying: a failed attempt takes words away from who is to make it succeed.
-  const Direction peer = direction == Direction::kSend ? Direction::kReceive : Direction::kSend;
-  spin_attached(channel.processor_of(peer),
-                [&]() noexcept { return channel.looks_ready(direction); });
+  const auto looks_ready = [&]() noexcept { return channel.looks_ready(direction); };
+  if (!looks_ready()) {
+    const bool sends = direction == Direction::kSend;
+    spin_attached(channel.processor_of(sends ? Direction::kReceive : Direction::kSend),
+                  looks_ready);
+  }
   return channel.attempt(direction, messages, count) == Attempt::kDone;
 }
 

@@ -11,10 +11,10 @@
 
 namespace interlock {
 
-/// The channel of a Channel or of a Sender that is_usable_channel().
+/// The channel of a Channel, or of a Sender that is not closed.
 [[nodiscard]] Channel &channel_of(PyObject *handle);
-/// False with a Python exception if it was made before a fork, or is a closed Sender.
-[[nodiscard]] bool is_usable_channel(PyObject *handle);
+/// The same; null with a Python exception if it was made before a fork, or is a closed Sender.
+[[nodiscard]] Channel *usable_channel(PyObject *handle);
 
 // Methods of both. send() and send_many() are METH_FASTCALL | METH_KEYWORDS.
 PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names);

@@ -48,7 +48,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
   PyObject *object = nullptr;
   if (state == nullptr ||
       !PyArg_ParseTuple(args, "O!|O:waiter", state->channel, &channel, &object) ||
-      !is_usable_channel(channel))
+      usable_channel(channel) == nullptr)
     return nullptr;
   Message message;
   if (object != nullptr) {

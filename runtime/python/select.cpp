@@ -114,7 +114,7 @@ bool Cases::parse_one(const ModuleState &state, std::size_t index) {
 }
 
 bool Cases::parse_channel(const ModuleState &, std::size_t index, PyObject *object) {
-  if (!is_usable_channel(object)) return false;
+  if (usable_channel(object) == nullptr) return false;
   channels[index] = Ref<Channel>(&channel_of(object));
   cases[index] = {&channel_of(object), Channel::Direction::kReceive, &messages[index], {}};
   return true;

@@ -57,7 +57,7 @@ PyObject *enter(PyObject *self, PyObject *) { return Py_NewRef(self); }
 PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
 
 PyObject *get_channel(PyObject *self, void *) {
-  return is_usable_channel(self) ? wrap_shared(Ref<Channel>(&channel_of(self))) : nullptr;
+  return usable_channel(self) != nullptr ? wrap_shared(Ref<Channel>(&channel_of(self))) : nullptr;
 }
 
 PyObject *get_closed(PyObject *self, void *) {

@@ -11,16 +11,22 @@
 
 namespace interlock {
 
+/// Whether `object` is an int of one digit, 30 bits; what PyUnstable_Long_IsCompact() is for
+/// (3.12).
+[[nodiscard]] inline bool is_compact_int(PyObject *object) noexcept {
+  return PyLong_CheckExact(object) &&
+         PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject *>(object));
+}
+[[nodiscard]] inline std::uint64_t record_of_compact_int(PyObject *object) noexcept {
+  const Py_ssize_t value = PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject *>(object));
+  return make_header(Tag::kInt, static_cast<std::uint64_t>(value));
+}
+
 /// The record of an object that is one by itself, whoever holds it. Runs no Python code.
 /// Thread: attached.
 [[nodiscard]] inline std::optional<std::uint64_t> inline_record_of(PyObject *object) noexcept {
+  if (is_compact_int(object)) return record_of_compact_int(object);
   if (PyLong_CheckExact(object)) {
-    const auto *const number = reinterpret_cast<PyLongObject *>(object);
-    // Compact ones have one digit of 30 bits.
-    if (PyUnstable_Long_IsCompact(number)) {
-      const Py_ssize_t value = PyUnstable_Long_CompactValue(number);
-      return make_header(Tag::kInt, static_cast<std::uint64_t>(value));
-    }
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
     if (overflow != 0 || value < kSmallestInt || value > kLargestInt) return std::nullopt;

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import asyncio
 import sys
 import threading
 import time
@@ -235,6 +236,22 @@ class Channels(support.TestCase):
         interpreter.close()
         waiting.join(support.LIMIT)
         self.assertTrue(channel.closed)
+
+    def test_a_sender_may_be_closed_by_what_it_sends(self):
+        class Closes:
+            def __reduce__(self):
+                sender.close()
+                return int, ()
+
+        for send in ("send", "try_send", "asend"):
+            sender = interlock.Channel(1).sender()
+            with self.assertRaisesRegex(interlock.ChannelClosed, "closed"):
+                result = getattr(sender, send)(Closes())
+                if send == "asend":
+                    asyncio.run(result)
+        sender = interlock.Channel(1).sender()
+        with self.assertRaisesRegex(interlock.ChannelClosed, "this Sender was closed"):
+            sender.send_many(Closes() for _ in range(3))
 
     def test_a_sender_dropped_by_a_full_channel_ends(self):
         for channel in (interlock.Channel(0, policy="drop_newest"), interlock.Channel(1, policy="drop_oldest")):

@@ -66,17 +66,17 @@ MUTANTS = [
         "ring_publishes_before_the_message",
         "channel/ring.hpp",
         "ring_*",
-        "    cell.message = std::move(message);\n",
+        "    cell.message.fill(std::move(message));\n",
         "    store_release(cell.state, state | kFilled);\n    load_relaxed(cell.state);\n"
-        "    cell.message = std::move(message);\n",
+        "    cell.message.fill(std::move(message));\n",
     ),
     (
         "ring_receiver_takes_without_a_claim",
         "channel/ring.hpp",
         "ring_*",
         "if (!head_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,\n"
-        "                                     std::memory_order_relaxed))\n      continue;\n    message =",
-        "head_ = next(ticket);\n    message =",
+        "                                     std::memory_order_relaxed))\n      continue;\n    message.fill",
+        "head_ = next(ticket);\n    message.fill",
     ),
     (
         "ring_says_empty_while_busy",
