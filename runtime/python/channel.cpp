@@ -192,8 +192,9 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
   static constexpr const char *kParameters[] = {"n", "timeout"};
   PyObject *slots[2];
   Deadline deadline;
+  ModuleState *const state = module_state();
   Channel *const channel = usable_channel(self);
-  if (channel == nullptr ||
+  if (state == nullptr || channel == nullptr ||
       !Arguments{values, count, names}.parse("recv_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
@@ -215,7 +216,8 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
   PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(received)));
   for (std::size_t i = 0; list && i < received; ++i) {
     const Message &message = messages[i];
-    PyObject *const item = is_inline_int(message) ? decode_inline_int(message) : decode(message);
+    PyObject *const item =
+        is_inline_int(message) ? decode_inline_int(message, state->transfer) : decode(message);
     if (item == nullptr) return nullptr;
     PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
   }

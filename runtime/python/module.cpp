@@ -96,6 +96,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
 int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
+  state->transfer.ints.clear();
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.dispatch_table);
   Py_CLEAR(state->transfer.reducers);

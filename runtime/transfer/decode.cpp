@@ -156,7 +156,10 @@ bool set_state(PyObject *object, PyObject *setter, PyObject *state) {
 }  // namespace
 
 PyObject *decode(const Message &message) {
-  if (is_inline_int(message)) return decode_inline_int(message);
+  if (is_inline_int(message)) {
+    TransferState *const state = transfer_state();
+    return state != nullptr ? decode_inline_int(message, *state) : nullptr;
+  }
   return decode_first(message, SIZE_MAX);
 }
 

@@ -8,6 +8,7 @@
 #include "base/python_compat.hpp"
 #include "memory/message.hpp"
 #include "memory/message_format.hpp"
+#include "transfer/transfer.hpp"
 
 namespace interlock {
 
@@ -45,8 +46,9 @@ namespace interlock {
   return message.is_inline() && tag_of(message.header()) == Tag::kInt;
 }
 /// Its object: a new reference, or null with a Python exception set. Thread: attached.
-[[nodiscard]] inline PyObject *decode_inline_int(const Message &message) noexcept {
-  return PyLong_FromLongLong(signed_operand_of(message.header()));
+[[nodiscard]] inline PyObject *decode_inline_int(const Message &message,
+                                                 TransferState &state) noexcept {
+  return state.ints.make(signed_operand_of(message.header()));
 }
 
 }  // namespace interlock

@@ -18,7 +18,7 @@ import interlock
 
 CAPACITY = 1024
 BATCH = 64
-FIRST = 1000
+FIRST = 2000  # no singletons of CPython's
 HOLD_SECONDS = 0.0002  # longer than anything spins
 IDLE_TRIP_NS = 600_000  # about, with both sleeps
 START_NS = 3_000_000  # until both workers are ready

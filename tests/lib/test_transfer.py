@@ -80,6 +80,28 @@ class Values(support.TestCase):
         self.assertEqual(result, obj)
         return result
 
+    def test_ints_that_are_held_keep_their_value(self):
+        """Received ints that nobody has any more lend their memory to later ones."""
+        rng = random.Random(7)
+        channel = interlock.Channel(None)
+        expected, kept = [], []
+        for _ in range(300):
+            values = [rng.choice((1, -1)) * rng.getrandbits(rng.choice((4, 12, 29, 30, 31, 54, 70))) for _ in range(100)]
+            channel.send_many(values)
+            received = [channel.recv() for _ in range(rng.randrange(30))]
+            while len(received) < len(values):
+                received += channel.recv_many(rng.randrange(1, 80))
+            self.assertEqual(received, values)
+            for value, item in zip(values, received):
+                if rng.random() < 0.1:
+                    expected.append(str(value))
+                    kept.append(item)
+                elif kept and rng.random() < 0.1:
+                    place = rng.randrange(len(kept))
+                    del expected[place], kept[place]
+        self.assertEqual([str(item) for item in kept], expected)
+        self.assertEqual({hash(item) for item in kept}, {hash(int(text)) for text in expected})
+
     def test_atoms_arrive_equal(self):
         for obj in (None, True, False, ..., NotImplemented, 0, -1, 1.5, -0.0, math.inf, 2 - 3j, "", "a"):
             with self.subTest(obj=obj):
