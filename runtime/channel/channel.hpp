@@ -70,6 +70,10 @@ class Channel : public Shared {
                                         std::size_t &count) = 0;
   /// Whether attempt() would do something soon: for spinning. A hint, cheap.
   [[nodiscard]] virtual bool looks_ready(Direction direction) const noexcept = 0;
+  /// Pauses that a thread which moves a stream leaves the other side when it has caught up with it:
+  /// else both fight for every single cell. 0 if the thread did something else last, perhaps
+  /// because somebody waits for its answer.
+  [[nodiscard]] virtual int lead(Direction direction) const noexcept = 0;
   /// Whether somebody has waited there for so long that newcomers are to wait behind it: they use
   /// send_until() or recv_until().
   [[nodiscard]] virtual bool must_queue(Direction direction) const noexcept = 0;
@@ -127,6 +131,11 @@ class Channel : public Shared {
   const Policy policy_;
   Atomic<std::size_t> senders_{0};
 };
+
+/// What the calling thread did last with a buffered channel: its address and, in bit 0, the
+/// direction. Who does the same again and again moves a stream; who alternates has somebody waiting
+/// for an answer.
+inline thread_local std::uintptr_t last_operation = 0;
 
 /// The Status for an Attempt that was none of kDone and kBusy.
 [[nodiscard]] Code code_of(Attempt attempt) noexcept;

@@ -20,6 +20,7 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {
     return peers_of(direction).waiting != 0;
   }
+  [[nodiscard]] int lead(Direction) const noexcept override { return 0; }
   [[nodiscard]] bool must_queue(Direction) const noexcept override { return false; }
   [[nodiscard]] int processor_of(Direction direction) const noexcept override {
     // Relaxed: a hint for how to wait.

@@ -37,8 +37,11 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
                                      std::memory_order_relaxed))
       continue;
     std::uint64_t each = ticket;
-    for (pushed = 0; pushed < count; ++pushed, each = next(each)) {
+    for (pushed = 0; pushed < count; ++pushed, each = next(each))
       cell_of(each).message.fill(std::move(messages[pushed]));
+    // The last one first: who waits for the first one then finds them all.
+    for (std::size_t left = count; left-- != 0;) {
+      each = advance(ticket, left);
       // SYNC(cell filled): publishes the message.
       store_release(cell_of(each).state, lap_of(each) | kFilled);
     }
@@ -72,8 +75,11 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
                                      std::memory_order_relaxed))
       continue;
     std::uint64_t each = ticket;
-    for (popped = 0; popped < count; ++popped, each = next(each)) {
+    for (popped = 0; popped < count; ++popped, each = next(each))
       messages[popped].fill(std::move(cell_of(each).message));
+    // The last one first, as above.
+    for (std::size_t left = count; left-- != 0;) {
+      each = advance(ticket, left);
       // SYNC(cell free): gives the cell to the sender of the next lap.
       store_release(cell_of(each).state, lap_of(each) + lap_unit_);
     }

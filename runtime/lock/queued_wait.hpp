@@ -25,6 +25,7 @@ enum class Step : std::uint8_t {
 /// bool may(): false only if an attempt would be kBlocked; its loads are seq_cst.
 /// bool looks_ready(): a hint, for spinning: reads only what changes when an attempt becomes
 /// possible.
+/// int lead() (0 if missing): pauses to leave to the other side once one has caught up with it.
 /// constexpr bool kIsForAll (false if missing): who gets it takes it from nobody, and every change
 /// notifies all: nobody owes another a wake-up, nobody is overtaken.
 template <typename T>
@@ -93,7 +94,10 @@ Code QueuedWait<Source>::run(int peer, Deadline deadline) {
     if (!must_queue_) {
       // Before trying: an attempt that fails takes words away from those who are to make it
       // succeed.
-      if (!looks_ready() && ladder.climb(looks_ready) && !looks_ready()) continue;
+      if (!looks_ready() && ladder.climb(looks_ready)) {
+        if (!looks_ready()) continue;
+        if constexpr (requires { source_.lead(); }) WaitLadder::pause(source_.lead());
+      }
       const Step step = source_.attempt();
       if (step == Step::kDone) return Code::kOk;
       if (step == Step::kBusy && busy_.climb()) continue;

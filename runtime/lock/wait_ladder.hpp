@@ -61,6 +61,10 @@ class WaitLadder {
     return ready();
   }
 
+  /// Leaves the line that both sides use to the other one for a moment.
+  static void pause(int times) noexcept {
+    while (times-- > 0) relax_processor();
+  }
   /// Whether the process has one processor only. Asked once, when it starts: a thread that is bound
   /// to one processor would give the wrong answer.
   [[nodiscard]] static bool is_alone() noexcept { return alone_; }

@@ -487,6 +487,7 @@ bool attempt_attached(Channel &channel, Direction direction, std::span<Message> 
     const bool sends = direction == Direction::kSend;
     spin_attached(channel.processor_of(sends ? Direction::kReceive : Direction::kSend),
                   looks_ready);
+    if (looks_ready()) WaitLadder::pause(channel.lead(direction));
   }
   return channel.attempt(direction, messages, count) == Attempt::kDone;
 }
