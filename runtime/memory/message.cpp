@@ -79,12 +79,11 @@ Message Message::from_bool(bool value) {
   return from_header(make_header(value ? Tag::kTrue : Tag::kFalse));
 }
 
-Message Message::from_int64(std::int64_t value) {
+Message Message::from_large_int(std::int64_t value) {
   const auto word = static_cast<std::uint64_t>(value);
   if (value < kSmallestInt || value > kLargestInt)
     return Message(Body{{make_header(Tag::kBigInt, 8), word}, {}});
-  const std::uint64_t header = make_header(Tag::kInt, word);
-  return fits_inline(header) ? from_header(header) : Message(Body{{header}, {}});
+  return Message(Body{{make_header(Tag::kInt, word)}, {}});
 }
 
 Message Message::from_double(double value) {
@@ -143,7 +142,7 @@ std::optional<bool> Message::as_bool() const noexcept {
   return tag_of(header()) == Tag::kTrue;
 }
 
-std::optional<std::int64_t> Message::as_int64() const noexcept {
+std::optional<std::int64_t> Message::as_large_int() const noexcept {
   if (type() != Type::kInt) return std::nullopt;
   if (tag_of(header()) == Tag::kInt) return signed_operand_of(header());
   if (operand_of(header()) > 8) return std::nullopt;

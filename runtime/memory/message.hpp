@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/ref.hpp"
+#include "memory/message_format.hpp"
 
 namespace interlock {
 
@@ -52,7 +53,11 @@ class Message {
 
   [[nodiscard]] static Message from_none();
   [[nodiscard]] static Message from_bool(bool value);
-  [[nodiscard]] static Message from_int64(std::int64_t value);
+  [[nodiscard]] static Message from_int64(std::int64_t value) {
+    const std::uint64_t header = make_header(Tag::kInt, static_cast<std::uint64_t>(value));
+    const bool fits = signed_operand_of(header) == value && fits_inline(header);
+    return fits ? from_header(header) : from_large_int(value);
+  }
   [[nodiscard]] static Message from_double(double value);
   /// `utf8` must be valid UTF-8.
   [[nodiscard]] static Message from_utf8(std::string_view utf8);
@@ -64,7 +69,10 @@ class Message {
   /// What the top-level value is. kInt also for integers that as_int64() cannot give.
   [[nodiscard]] Type type() const noexcept;
   [[nodiscard]] std::optional<bool> as_bool() const noexcept;
-  [[nodiscard]] std::optional<std::int64_t> as_int64() const noexcept;
+  [[nodiscard]] std::optional<std::int64_t> as_int64() const noexcept {
+    if (is_inline() && tag_of(header()) == Tag::kInt) return signed_operand_of(header());
+    return as_large_int();
+  }
   [[nodiscard]] std::optional<double> as_double() const noexcept;
   /// A copy in UTF-8; nothing for other types and for lone surrogates.
   [[nodiscard]] std::optional<std::string> as_utf8() const;
@@ -89,6 +97,8 @@ class Message {
  private:
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
   void destroy_body() noexcept;
+  [[nodiscard]] static Message from_large_int(std::int64_t value);
+  [[nodiscard]] std::optional<std::int64_t> as_large_int() const noexcept;
   /// What follows the first record's header.
   [[nodiscard]] const std::uint64_t *data() const noexcept;
 
