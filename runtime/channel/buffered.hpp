@@ -18,6 +18,16 @@ class BufferedChannel final : public Channel {
   explicit BufferedChannel(Policy policy, Args... args) : Channel(policy), buffer_(args...) {}
   [[nodiscard]] bool is_valid() const noexcept { return buffer_.is_valid(); }
 
+  [[nodiscard]] bool send_now(Message &message) override {
+    if (senders_.queue.is_starving() || !buffer_.push_if_free(message)) return false;
+    after_push(1);
+    return true;
+  }
+  [[nodiscard]] bool recv_now(Message &message) override {
+    if (receivers_.queue.is_starving() || !buffer_.pop_if_filled(message)) return false;
+    after_pop(1);
+    return true;
+  }
   [[nodiscard]] Attempt attempt(Direction direction, std::span<Message> messages,
                                 std::size_t &count) override {
     return direction == Direction::kSend ? push(messages, count) : pop(messages, count);
@@ -117,12 +127,14 @@ class BufferedChannel final : public Channel {
     } else {
       attempt = buffer_.try_push_many(messages, count);
     }
-    if (attempt != Attempt::kDone) return attempt;
+    if (attempt == Attempt::kDone) after_push(count);
+    return attempt;
+  }
+  void after_push(std::size_t count) {
     last_operation = operation(Direction::kSend);
     if (buffer_.is_sixteenth_push()) note_processor(senders_);
     // Nobody needs to be woken for what another receiver has already taken.
     if (receivers_.queue.has_waiters() && buffer_.may_pop()) receivers_.queue.notify(count);
-    return attempt;
   }
   [[nodiscard]] Attempt push_dropping(std::span<Message> messages, std::size_t &count);
   [[nodiscard]] Attempt pop(std::span<Message> messages, std::size_t &count) {
@@ -134,11 +146,13 @@ class BufferedChannel final : public Channel {
     } else {
       attempt = buffer_.try_pop_many(messages, count);
     }
-    if (attempt != Attempt::kDone) return attempt;
+    if (attempt == Attempt::kDone) after_pop(count);
+    return attempt;
+  }
+  void after_pop(std::size_t count) {
     last_operation = operation(Direction::kReceive);
     if (buffer_.is_sixteenth_pop()) note_processor(receivers_);
     if (senders_.queue.has_waiters() && buffer_.may_push()) senders_.queue.notify(count);
-    return attempt;
   }
 
   Side senders_;

@@ -25,6 +25,10 @@ class Chain {
   Chain &operator=(const Chain &) = delete;
   [[nodiscard]] bool is_valid() const noexcept { return true; }
 
+  [[nodiscard]] bool push_if_free(Message &message) { return try_push(message) == Attempt::kDone; }
+  [[nodiscard]] bool pop_if_filled(Message &message) noexcept {
+    return may_pop() && try_pop(message) == Attempt::kDone;
+  }
   [[nodiscard]] Attempt try_push(Message &message) {
     std::size_t pushed = 0;
     return try_push_many({&message, 1}, pushed);

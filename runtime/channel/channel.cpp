@@ -64,6 +64,7 @@ Status Channel::try_recv(Message &message) {
 }
 
 Status Channel::send_until(Message &message, Deadline deadline) {
+  if (send_now(message)) return {};
   std::size_t sent = 0;
   return transfer_until(Direction::kSend, {&message, 1}, sent, deadline);
 }
@@ -80,8 +81,9 @@ Status Channel::send_many_until(std::span<Message> messages, std::size_t &sent, 
 }
 
 Status Channel::recv_until(Message &message, Deadline deadline) {
-  std::size_t received = 0;
   message = Message();
+  if (recv_now(message)) return {};
+  std::size_t received = 0;
   return transfer_until(Direction::kReceive, {&message, 1}, received, deadline);
 }
 

@@ -63,6 +63,11 @@ class Channel : public Shared {
   [[nodiscard]] Status recv_many_until(std::span<Message> messages, std::size_t &received,
                                        Deadline deadline);
 
+  /// The usual case of send_until() and recv_until(): there is room, or a message, and nobody to
+  /// wait behind. False: nothing has happened, and the other side's words were not touched.
+  /// `message` is empty where one is received.  Thread: any.  Locks: none.  Blocks: never.
+  [[nodiscard]] virtual bool send_now(Message &message) = 0;
+  [[nodiscard]] virtual bool recv_now(Message &message) = 0;
   /// Tries once, for callers that must not even wait for another thread: kBusy. Moves or fills
   /// `count` of `messages`, at least one, if kDone. Messages to be filled are empty: what one held
   /// would end under a lock.  Thread: any.  Locks: none.  Blocks: never.

@@ -15,6 +15,8 @@ class RendezvousChannel final : public Channel {
  public:
   explicit RendezvousChannel(Policy policy) noexcept : Channel(policy) {}
 
+  [[nodiscard]] bool send_now(Message &) override { return false; }
+  [[nodiscard]] bool recv_now(Message &) override { return false; }
   [[nodiscard]] Attempt attempt(Direction direction, std::span<Message> messages,
                                 std::size_t &count) override;
   [[nodiscard]] bool looks_ready(Direction direction) const noexcept override {

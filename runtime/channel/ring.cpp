@@ -21,6 +21,27 @@ Ring::~Ring() {
   std::free(cells_);
 }
 
+Attempt Ring::try_push(Message &message) noexcept {
+  for (;;) {
+    if (push_if_free(message)) return Attempt::kDone;
+    std::uint64_t ticket = load_relaxed(tail_);  // Relaxed: checked by what follows
+    if ((ticket & kClosed) != 0) return Attempt::kClosed;
+    bool again = false;
+    const Attempt why = after_failed_push(ticket, load_acquire(cell_of(ticket).state), again);
+    if (!again) return why;
+  }
+}
+
+Attempt Ring::try_pop(Message &message) noexcept {
+  for (;;) {
+    if (pop_if_filled(message)) return Attempt::kDone;
+    std::uint64_t ticket = load_relaxed(head_);  // Relaxed: checked by what follows
+    bool again = false;
+    const Attempt why = after_failed_pop(ticket, load_acquire(cell_of(ticket).state), again);
+    if (!again) return why;
+  }
+}
+
 Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) noexcept {
   // Relaxed: a guess, which the exchange checks.
   std::uint64_t ticket = load_relaxed(tail_);
@@ -52,7 +73,8 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
 
 Attempt Ring::after_failed_push(std::uint64_t &ticket, std::uint64_t state,
                                 bool &again) const noexcept {
-  again = false;
+  again = state == lap_of(ticket);  // it has become free meanwhile
+  if (again) return Attempt::kBusy;
   const bool is_behind = static_cast<std::int64_t>(state - lap_of(ticket)) < 0;
   if (is_behind && head_ + lap_unit_ == ticket) return Attempt::kFull;
   const std::uint64_t now = tail_;
@@ -90,7 +112,8 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
 
 Attempt Ring::after_failed_pop(std::uint64_t &ticket, std::uint64_t state,
                                bool &again) const noexcept {
-  again = false;
+  again = state == (lap_of(ticket) | kFilled);  // it has been filled meanwhile
+  if (again) return Attempt::kBusy;
   if (state == lap_of(ticket)) {
     const std::uint64_t tail = tail_;
     if (tail == ticket) return Attempt::kEmpty;

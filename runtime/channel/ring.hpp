@@ -34,7 +34,12 @@ class Ring {
   Ring &operator=(const Ring &) = delete;
   [[nodiscard]] bool is_valid() const noexcept { return cells_ != nullptr; }
 
-  /// Moves `message` in; else leaves it alone. Thread: any.  Blocks: never.
+  /// Moves `message` in if the next cell is free. False if it is not, or the ring is closed:
+  /// without a look at what belongs to the receivers. Thread: any.  Blocks: never.
+  [[nodiscard]] bool push_if_free(Message &message) noexcept;
+  /// The same for taking the oldest message.
+  [[nodiscard]] bool pop_if_filled(Message &message) noexcept;
+  /// Moves `message` in; else leaves it alone and says why. Thread: any.  Blocks: never.
   [[nodiscard]] Attempt try_push(Message &message) noexcept;
   /// Moves as many of `messages` in as fit, at least one, in one piece; kDone with their number.
   [[nodiscard]] Attempt try_push_many(std::span<Message> messages, std::size_t &pushed) noexcept;
@@ -112,19 +117,14 @@ class Ring {
 
 // The steps of a message are inline: they are all that most operations are.
 
-inline Attempt Ring::try_push(Message &message) noexcept {
+inline bool Ring::push_if_free(Message &message) noexcept {
   // Relaxed: a guess, which the exchange checks.
   std::uint64_t ticket = load_relaxed(tail_);
-  for (bool again = true; again;) {
-    if ((ticket & kClosed) != 0) return Attempt::kClosed;
+  for (;;) {
     Cell &cell = cell_of(ticket);
     // SYNC(cell free): after the receiver of the lap before has taken its message out.
     const std::uint64_t state = load_acquire(cell.state);
-    if (state != lap_of(ticket)) {
-      const Attempt why = after_failed_push(ticket, state, again);
-      if (!again) return why;
-      continue;
-    }
+    if (state != lap_of(ticket) || (ticket & kClosed) != 0) return false;
     // Relaxed where it fails: as above. seq_cst where it succeeds: see may_pop().
     if (!tail_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
@@ -132,23 +132,18 @@ inline Attempt Ring::try_push(Message &message) noexcept {
     cell.message.fill(std::move(message));
     // SYNC(cell filled): publishes the message.
     store_release(cell.state, state | kFilled);
-    return Attempt::kDone;
+    return true;
   }
-  return Attempt::kBusy;
 }
 
-inline Attempt Ring::try_pop(Message &message) noexcept {
+inline bool Ring::pop_if_filled(Message &message) noexcept {
   // Relaxed: a guess, which the exchange checks.
   std::uint64_t ticket = load_relaxed(head_);
-  for (bool again = true; again;) {
+  for (;;) {
     Cell &cell = cell_of(ticket);
     // SYNC(cell filled): after its sender has put the message in.
     const std::uint64_t state = load_acquire(cell.state);
-    if (state != (lap_of(ticket) | kFilled)) {
-      const Attempt why = after_failed_pop(ticket, state, again);
-      if (!again) return why;
-      continue;
-    }
+    if (state != (lap_of(ticket) | kFilled)) return false;
     // Relaxed where it fails: as above. seq_cst where it succeeds: see may_push().
     if (!head_.compare_exchange_weak(ticket, next(ticket), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
@@ -156,9 +151,8 @@ inline Attempt Ring::try_pop(Message &message) noexcept {
     message.fill(std::move(cell.message));
     // SYNC(cell free): gives the cell to the sender of the next lap.
     store_release(cell.state, lap_of(ticket) + lap_unit_);
-    return Attempt::kDone;
+    return true;
   }
-  return Attempt::kBusy;
 }
 
 inline bool Ring::looks_pushable() const noexcept {

@@ -75,12 +75,13 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
 
 /// Tries inside the interpreter, then waits outside.
 Status transfer(Channel &channel, Direction direction, Message &message, Deadline deadline) {
+  const bool sends = direction == Direction::kSend;
+  if (sends ? channel.send_now(message) : channel.recv_now(message)) return {};
   std::size_t count = 0;
   if (attempt_attached(channel, direction, {&message, 1}, count)) return {};
   const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
   return run_detached([&] {
-    return direction == Direction::kSend ? channel.send_until(message, deadline)
-                                         : channel.recv_until(message, deadline);
+    return sends ? channel.send_until(message, deadline) : channel.recv_until(message, deadline);
   });
 }
 
