@@ -62,7 +62,6 @@ class BufferedChannel final : public Channel {
     WaitQueue &queue = side_of(direction).queue;
     if (queue.has_waiters() && may(direction)) queue.notify_one();
   }
-  void give_back(Message) override {}  // its waiters take messages themselves: none is ever lost
 
   void close() override {
     if (!buffer_.close()) return;

@@ -18,7 +18,8 @@
 namespace interlock {
 
 /// Who waits for a channel's next step. `message`: what it sends or where it receives, where the
-/// other side completes the operation by itself (rendezvous); a buffered channel leaves it alone.
+/// other side completes the operation by itself (rendezvous, but for an event loop's receiver); a
+/// buffered channel leaves it alone.
 struct ChannelWaiter : Waiter {
   ChannelWaiter(WaitContext &its_context, std::uint32_t its_index, Message &its_message) noexcept
       : Waiter(its_context, its_index), message(its_message) {}
@@ -96,9 +97,6 @@ class Channel : public Shared {
   [[nodiscard]] virtual bool unwatch(Direction direction, ChannelWaiter &waiter) = 0;
   /// For who was chosen by this channel and goes away: tells the next one if there is something.
   virtual void pass_on(Direction direction) = 0;
-  /// Puts a message back that was received and could not be delivered: the next receiver gets it.
-  /// For a rendezvous, whose receivers can be served while they are being cancelled.
-  virtual void give_back(Message message) = 0;
 
   /// Refuses further sends; receivers drain what is there. Wakes all who wait. Idempotent.
   virtual void close() = 0;

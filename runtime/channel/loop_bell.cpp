@@ -95,8 +95,7 @@ void LoopWaiter::settle() {
 }
 
 void LoopWaiter::cancel() {
-  if (leave_queue() && direction_ == Channel::Direction::kReceive)
-    channel_->give_back(std::move(message_));
+  (void)leave_queue();  // a receiver is never served: it has taken nothing
   settle();
 }
 

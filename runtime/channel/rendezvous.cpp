@@ -8,10 +8,22 @@
 namespace interlock {
 
 ChannelWaiter *RendezvousChannel::serve_locked(Side &side, Wakeup &wakeup) {
-  auto *const waiter = static_cast<ChannelWaiter *>(side.list.choose(wakeup));
+  ChannelWaiter *served = nullptr;
+  while (served == nullptr) {
+    Waiter *const first = side.list.first_other(nullptr);
+    if (first == nullptr || (&side == &receivers_ && first->context.is_loop())) break;
+    if (side.list.choose_this(*first, wakeup)) served = static_cast<ChannelWaiter *>(first);
+  }
   side.waiting = side.list.size();
-  if (waiter != nullptr) waiter->served = true;
-  return waiter;
+  if (served != nullptr) served->served = true;
+  return served;
+}
+
+void RendezvousChannel::tell_receiver_locked(const WaitContext &sender, Wakeup &wakeup) {
+  Waiter *first = receivers_.list.first_other(&sender);
+  while (first != nullptr && !receivers_.list.choose_this(*first, wakeup))
+    first = receivers_.list.first_other(&sender);
+  receivers_.waiting = receivers_.list.size();
 }
 
 Attempt RendezvousChannel::send_locked(Message &message, Wakeup &wakeup, Message &dropped) {
@@ -31,15 +43,10 @@ Attempt RendezvousChannel::send_locked(Message &message, Wakeup &wakeup, Message
 }
 
 Attempt RendezvousChannel::recv_locked(Message &message, Wakeup &wakeup) {
-  if (!returned_.empty()) {
-    message = std::move(returned_.front());
-    returned_.pop_front();
-  } else if (ChannelWaiter *const sender = serve_locked(senders_, wakeup)) {
-    message = std::move(sender->message);
-    ++sent_;
-  } else {
-    return closed_ ? Attempt::kClosed : Attempt::kEmpty;
-  }
+  ChannelWaiter *const sender = serve_locked(senders_, wakeup);
+  if (sender == nullptr) return closed_ ? Attempt::kClosed : Attempt::kEmpty;
+  message = std::move(sender->message);
+  ++sent_;
   ++received_;
   return Attempt::kDone;
 }
@@ -74,11 +81,19 @@ void RendezvousChannel::remove_locked(Side &side, ChannelWaiter &waiter) {
 }
 
 bool RendezvousChannel::watch(Direction direction, ChannelWaiter &waiter) {
-  MutexGuard guard(mutex_);
-  add_locked(side_of(direction), waiter);
-  // A select may stand on both sides; it cannot meet itself.
-  const bool can_meet = peers_of(direction).list.has_other(waiter.context);
-  return can_meet || closed_ || (direction == Direction::kReceive && !returned_.empty());
+  Wakeup wakeup;
+  bool may;
+  {
+    MutexGuard guard(mutex_);
+    add_locked(side_of(direction), waiter);
+    // A select may stand on both sides; it cannot meet itself.
+    const Waiter *const other = peers_of(direction).list.first_other(&waiter.context);
+    const bool sends = direction == Direction::kSend;
+    may = closed_ || (other != nullptr && !(sends && other->context.is_loop()));
+    if (sends && !may) tell_receiver_locked(waiter.context, wakeup);
+  }
+  wakeup.deliver();
+  return may;
 }
 
 bool RendezvousChannel::unwatch(Direction direction, ChannelWaiter &waiter) {
@@ -87,16 +102,14 @@ bool RendezvousChannel::unwatch(Direction direction, ChannelWaiter &waiter) {
   return waiter.served;
 }
 
-void RendezvousChannel::give_back(Message message) {
+void RendezvousChannel::pass_on(Direction direction) {
   Wakeup wakeup;
   {
     MutexGuard guard(mutex_);
-    if (ChannelWaiter *const receiver = serve_locked(receivers_, wakeup)) {
-      receiver->message = std::move(message);
-    } else {
-      returned_.push_front(std::move(message));
-      --received_;
-    }
+    Side &own = side_of(direction);
+    if (!closed_ && peers_of(direction).list.first_other(nullptr) == nullptr) return;
+    (void)own.list.choose(wakeup);
+    own.waiting = own.list.size();
   }
   wakeup.deliver();
 }
@@ -104,37 +117,42 @@ void RendezvousChannel::give_back(Message message) {
 Status RendezvousChannel::transfer_until(Direction direction, std::span<Message> messages,
                                          std::size_t &count, Deadline deadline) {
   Side &own = side_of(direction);
+  const bool sends = direction == Direction::kSend;
   const int processor = current_processor();
-  WaitContext context;
-  ChannelWaiter waiter(context, 0, messages[0]);
-  Wakeup wakeup;
-  Message dropped;  // ends after the lock's
-  Attempt attempt;
-  {
-    MutexGuard guard(mutex_);
-    store_relaxed(own.processor, processor);  // Relaxed: a hint
-    attempt = direction == Direction::kSend ? send_locked(messages[0], wakeup, dropped)
-                                            : recv_locked(messages[0], wakeup);
-    const bool refuses = direction == Direction::kSend && policy() == Policy::kRefuse;
-    if ((attempt == Attempt::kFull || attempt == Attempt::kEmpty) && !refuses) {
-      add_locked(own, waiter);
-      ++own.waits;
-      attempt = Attempt::kBusy;
-    }
-  }
-  wakeup.deliver();
   count = 1;
-  if (attempt != Attempt::kBusy) return code_of(attempt);
+  for (;;) {
+    WaitContext context;
+    ChannelWaiter waiter(context, 0, messages[0]);
+    Wakeup wakeup;
+    Message dropped;  // ends after the lock's
+    Attempt attempt;
+    {
+      MutexGuard guard(mutex_);
+      store_relaxed(own.processor, processor);  // Relaxed: a hint
+      attempt =
+          sends ? send_locked(messages[0], wakeup, dropped) : recv_locked(messages[0], wakeup);
+      const bool refuses = sends && policy() == Policy::kRefuse;
+      if ((attempt == Attempt::kFull || attempt == Attempt::kEmpty) && !refuses) {
+        add_locked(own, waiter);
+        ++own.waits;
+        attempt = Attempt::kBusy;
+        if (sends) tell_receiver_locked(context, wakeup);
+      }
+    }
+    wakeup.deliver();
+    if (attempt != Attempt::kBusy) return code_of(attempt);
 
-  const int peer = load_relaxed(peers_of(direction).processor);  // Relaxed: a hint
-  const WaitResult result = wait_for_choice(context, peer, deadline);
-  const bool served = unwatch(direction, waiter);
-  const bool was_chosen = context.choice() != WaitContext::kWaiting;
-  // An interrupt that came with the choice is for the caller's next wait: nothing gets lost.
-  if (was_chosen && result == WaitResult::kInterrupted) Parker::current().interrupt();
-  if (served) return {};
-  if (was_chosen) return Code::kECLOSED;
-  return result == WaitResult::kTimedOut ? Code::kETIMEDOUT : Code::kEINTERRUPTED;
+    const int peer = load_relaxed(peers_of(direction).processor);  // Relaxed: a hint
+    const WaitResult result = wait_for_choice(context, peer, deadline);
+    const bool served = unwatch(direction, waiter);
+    const bool was_chosen = context.choice() != WaitContext::kWaiting;
+    // An interrupt that came with the choice is for the caller's next wait: nothing gets lost.
+    if (was_chosen && result == WaitResult::kInterrupted) Parker::current().interrupt();
+    if (served) return {};
+    // Chosen and not served: closed, or told to look again.
+    if (was_chosen) continue;
+    return result == WaitResult::kTimedOut ? Code::kETIMEDOUT : Code::kEINTERRUPTED;
+  }
 }
 
 void RendezvousChannel::close() {
@@ -150,11 +168,6 @@ void RendezvousChannel::close() {
 bool RendezvousChannel::closed() const {
   MutexGuard guard(mutex_);
   return closed_;
-}
-
-std::size_t RendezvousChannel::size() const {
-  MutexGuard guard(mutex_);
-  return returned_.size();
 }
 
 Channel::Stats RendezvousChannel::stats() const noexcept {

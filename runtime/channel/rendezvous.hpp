@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A channel that holds nothing: a sender and a receiver meet, and the one that comes second moves
-// the message from hand to hand. So who is chosen is served.
+// the message from hand to hand, so that who is chosen is served. But an event loop's receiver is
+// only told, and comes to take the message: a task that is cancelled meanwhile has taken nothing.
 // Lock: mutex_ (kChannel) guards everything below it, and the waiters in the lists.
 #pragma once
-
-#include <deque>
 
 #include "channel/channel.hpp"
 #include "lock/mutex.hpp"
@@ -30,11 +29,10 @@ class RendezvousChannel final : public Channel {
   }
   [[nodiscard]] bool watch(Direction direction, ChannelWaiter &waiter) override;
   [[nodiscard]] bool unwatch(Direction direction, ChannelWaiter &waiter) override;
-  void pass_on(Direction) override {}  // nobody is chosen without being served
-  void give_back(Message message) override;
+  void pass_on(Direction direction) override;
   void close() override;
   [[nodiscard]] bool closed() const override;
-  [[nodiscard]] std::size_t size() const override;
+  [[nodiscard]] std::size_t size() const override { return 0; }
   [[nodiscard]] std::size_t capacity() const noexcept override { return 0; }
   [[nodiscard]] Stats stats() const noexcept override;
 
@@ -60,15 +58,18 @@ class RendezvousChannel final : public Channel {
   }
   [[nodiscard]] Attempt send_locked(Message &message, Wakeup &wakeup, Message &dropped);
   [[nodiscard]] Attempt recv_locked(Message &message, Wakeup &wakeup);
-  /// The longest waiting one of `side`, marked as served; null if nobody waits there.
+  /// The longest waiting one of `side`, marked as served; null if nobody waits there, or if that
+  /// one is an event loop's receiver.
   [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);
+  /// Lets the longest waiting receiver, an event loop's, look again: `sender` waits. Not a receiver
+  /// of the same select.
+  void tell_receiver_locked(const WaitContext &sender, Wakeup &wakeup);
   void add_locked(Side &side, ChannelWaiter &waiter);
   void remove_locked(Side &side, ChannelWaiter &waiter);
 
   mutable Mutex mutex_{LockRank::kChannel};
   Side senders_;
   Side receivers_;
-  std::deque<Message> returned_;  // received, but not delivered: the next receivers get them
   bool closed_ = false;
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;

@@ -23,15 +23,19 @@ bool WaitList::remove(Waiter &waiter) noexcept {
   return true;
 }
 
+bool WaitList::choose_this(Waiter &waiter, Wakeup &wakeup) noexcept {
+  remove(waiter);
+  WaitContext &context = waiter.context;
+  // The context lives until its owner has had this list's lock, which the caller holds.
+  const Wakeup found(context.parker_, context.target_);
+  if (!context.choose(waiter.index)) return false;
+  wakeup = found;
+  return true;
+}
+
 Waiter *WaitList::choose(Wakeup &wakeup) noexcept {
   while (Waiter *const waiter = first_) {
-    remove(*waiter);
-    WaitContext &context = waiter->context;
-    // The context lives until its owner has had this list's lock, which the caller holds.
-    const Wakeup found(context.parker_, context.target_);
-    if (!context.choose(waiter->index)) continue;
-    wakeup = found;
-    return waiter;
+    if (choose_this(*waiter, wakeup)) return waiter;
   }
   return nullptr;
 }

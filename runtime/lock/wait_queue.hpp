@@ -38,6 +38,8 @@ class WaitContext {
 
   /// The index of the Waiter that was chosen, or kWaiting.
   [[nodiscard]] std::uint32_t choice() const noexcept { return choice_; }
+  /// Whether it is an event loop's: who is chosen there looks again when the loop comes to it.
+  [[nodiscard]] bool is_loop() const noexcept { return target_ != nullptr; }
   /// Before the next wait. Thread: the waiting one; no Waiter of the context may be in a queue.
   void rearm() noexcept { choice_ = kWaiting; }
 
@@ -110,12 +112,13 @@ class Wakeups {
 class WaitList {
  public:
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
-  /// Whether a context other than `own` stands in it.
-  [[nodiscard]] bool has_other(const WaitContext &own) const noexcept {
-    for (const Waiter *each = first_; each != nullptr; each = each->next) {
-      if (&each->context != &own) return true;
-    }
-    return false;
+  /// The longest waiting one that nobody has chosen yet, and whose context is not `own`; or null.
+  [[nodiscard]] Waiter *first_other(const WaitContext *own) const noexcept {
+    Waiter *each = first_;
+    while (each != nullptr &&
+           (&each->context == own || each->context.choice() != WaitContext::kWaiting))
+      each = each->next;
+    return each;
   }
   void push_back(Waiter &waiter) noexcept { insert(last_, waiter, nullptr); }
   void push_front(Waiter &waiter) noexcept { insert(nullptr, waiter, first_); }
@@ -124,6 +127,8 @@ class WaitList {
   /// Takes out waiters from the front until one could be chosen. Those passed over have been chosen
   /// elsewhere. Null if nobody is left.
   [[nodiscard]] Waiter *choose(Wakeup &wakeup) noexcept;
+  /// Takes `waiter`, which stands in it, out. False if it has been chosen elsewhere.
+  [[nodiscard]] bool choose_this(Waiter &waiter, Wakeup &wakeup) noexcept;
 
  private:
   void insert(Waiter *before, Waiter &waiter, Waiter *after) noexcept;

@@ -127,16 +127,25 @@ Test(loop_bell, who_is_served_after_it_was_chosen_is_not_told_again, .timeout = 
   cr_assert_eq(recv_int(*channel), 2);
 }
 
-Test(loop_bell, a_message_from_a_rendezvous_goes_back_if_nobody_wants_it, .timeout = kLimit) {
+Test(loop_bell, a_receiver_of_a_rendezvous_takes_nothing_before_it_resumes, .timeout = kLimit) {
   const auto bell = create_bell();
   const auto channel = create(0);
-  const auto waiter = make_ref<LoopWaiter>(bell, channel, kReceive, Message());
-  cr_assert(waiter->start() == Step::kBlocked);
-  cr_assert(send_int(*channel, 7).ok());
-  waiter->cancel();
-  cr_assert_eq(channel->size(), 1);
-  cr_assert_eq(recv_int(*channel), 7);
-  cr_assert_eq(channel->size(), 0);
+  const auto first = make_ref<LoopWaiter>(bell, channel, kReceive, Message());
+  const auto second = make_ref<LoopWaiter>(bell, channel, kReceive, Message());
+  cr_assert(first->start() == Step::kBlocked);
+  cr_assert(second->start() == Step::kBlocked);
+  Message message = Message::from_int64(7);
+  cr_assert(channel->try_send(message).code() == Code::kEFULL);
+  cr_assert(bell->take().empty(), "a send that does not wait tells nobody");
+  std::thread sender([&] { cr_assert(send_int(*channel, 7).ok()); });
+  while (channel->stats().send_waits == 0) std::this_thread::yield();
+  first->cancel();
+  auto chosen = bell->take();
+  while (chosen.empty()) chosen = bell->take();
+  cr_assert_eq(chosen[0].get(), second.get());
+  cr_assert(second->resume() == Step::kDone);
+  cr_assert_eq(*second->message().as_int64(), 7);
+  sender.join();
   cr_assert_eq(channel->stats().received, 1);
 }
 
