@@ -8,8 +8,8 @@
 
 namespace interlock {
 
-/// The atomics of base, platform, lock, memory and channel. The systematic tests put a header of the
-/// same name before this one, whose Atomic lets a scheduler decide the order of every access.
+/// The atomics of base, platform, lock, memory and channel. The systematic tests put a header of
+/// the same name before this one, whose Atomic lets a scheduler decide the order of every access.
 template <typename T>
 using Atomic = std::atomic<T>;
 

@@ -146,8 +146,8 @@ class IntRecycler {
   }
 
  private:
-  static constexpr std::size_t kKept = 256;        // more than two batches of recv_many()
-  static constexpr long long kSmallInts = 1024;    // the last singleton of 3.15; of 3.13, 256
+  static constexpr std::size_t kKept = 256;      // more than two batches of recv_many()
+  static constexpr long long kSmallInts = 1024;  // the last singleton of 3.15; of 3.13, 256
   static constexpr long long kBase = 1 << 30;
 
   /// Two ints differ in nothing but the digit, and the digit is the value.

@@ -72,13 +72,14 @@ class BufferedChannel final : public Channel {
   [[nodiscard]] std::size_t size() const override { return buffer_.size(); }
   [[nodiscard]] std::size_t capacity() const noexcept override { return buffer_.capacity(); }
   [[nodiscard]] Stats stats() const noexcept override {
-    const std::uint64_t dropped = dropped_;
-    const std::uint64_t popped = buffer_.popped();
-    return {buffer_.pushed(), popped - dropped_oldest_, dropped, senders_.queue.sleeps(),
-            receivers_.queue.sleeps()};
+    const std::uint64_t refused = dropped_newest_;
+    const std::uint64_t popped_in_vain = dropped_;  // before popped(): never more than that
+    return {buffer_.pushed() + refused, buffer_.popped() - popped_in_vain, refused + popped_in_vain,
+            senders_.queue.sleeps(), receivers_.queue.sleeps()};
   }
 
  protected:
+  void count_dropped() noexcept override { ++dropped_; }
   [[nodiscard]] Status transfer_until(Direction direction, std::span<Message> messages,
                                       std::size_t &count, Deadline deadline) override;
 
@@ -157,8 +158,8 @@ class BufferedChannel final : public Channel {
   Side senders_;
   Side receivers_;
   Buffer buffer_;
-  Atomic<std::uint64_t> dropped_{0};
-  Atomic<std::uint64_t> dropped_oldest_{0};
+  Atomic<std::uint64_t> dropped_{0};         // after they had been in the buffer
+  Atomic<std::uint64_t> dropped_newest_{0};  // instead
 };
 
 template <typename Buffer>
@@ -166,17 +167,14 @@ Attempt BufferedChannel<Buffer>::push_dropping(std::span<Message> messages, std:
   if (policy() == Policy::kDropNewest) {
     for (Message &message : messages) message = Message();
     count = messages.size();
-    dropped_ += count;
+    dropped_newest_ += count;
     return Attempt::kDone;
   }
   for (;;) {
     Message oldest;
     const Attempt popped = buffer_.try_pop(oldest);
     if (popped == Attempt::kBusy) return popped;
-    if (popped == Attempt::kDone) {
-      ++dropped_;
-      ++dropped_oldest_;
-    }
+    if (popped == Attempt::kDone) ++dropped_;
     const Attempt pushed = push_once(messages, count);
     if (pushed != Attempt::kFull) return pushed;
   }

@@ -102,8 +102,7 @@ void Channel::cancel() {
   close();
   // Senders that were in the middle of it when it closed may still add theirs, up to the last.
   Message dropped;
-  while (try_recv(dropped).ok()) {
-  }
+  while (try_recv(dropped).ok()) count_dropped();
 }
 
 }  // namespace interlock

@@ -114,10 +114,10 @@ class Channel : public Shared {
   }
 
   struct Stats {
-    std::uint64_t sent;  // includes the dropped ones, under kDropOldest
+    std::uint64_t sent;  // received, dropped, or still there
     std::uint64_t received;
-    std::uint64_t dropped;
-    std::uint64_t send_waits;  // sends that slept
+    std::uint64_t dropped;     // by a policy or cancel()
+    std::uint64_t send_waits;  // send_until() and its like that slept; not select, nor loops
     std::uint64_t recv_waits;
   };
   [[nodiscard]] virtual Stats stats() const noexcept = 0;
@@ -127,6 +127,9 @@ class Channel : public Shared {
   /// Waits until attempt() has done something.
   [[nodiscard]] virtual Status transfer_until(Direction direction, std::span<Message> messages,
                                               std::size_t &count, Deadline deadline) = 0;
+
+  /// What was just popped was not received but dropped.
+  virtual void count_dropped() noexcept = 0;
 
  private:
   [[nodiscard]] Status try_transfer(Direction direction, Message &message);

@@ -10,8 +10,8 @@ namespace interlock {
 ChannelWaiter *RendezvousChannel::serve_locked(Side &side, Wakeup &wakeup) {
   ChannelWaiter *served = nullptr;
   while (served == nullptr) {
-    Waiter *const first = side.list.first_other(nullptr);
-    if (first == nullptr || (&side == &receivers_ && first->context.is_loop())) break;
+    Waiter *const first = side.list.first_other(nullptr, &side == &receivers_);
+    if (first == nullptr) break;
     if (side.list.choose_this(*first, wakeup)) served = static_cast<ChannelWaiter *>(first);
   }
   side.waiting = side.list.size();
@@ -87,9 +87,8 @@ bool RendezvousChannel::watch(Direction direction, ChannelWaiter &waiter) {
     MutexGuard guard(mutex_);
     add_locked(side_of(direction), waiter);
     // A select may stand on both sides; it cannot meet itself.
-    const Waiter *const other = peers_of(direction).list.first_other(&waiter.context);
     const bool sends = direction == Direction::kSend;
-    may = closed_ || (other != nullptr && !(sends && other->context.is_loop()));
+    may = closed_ || peers_of(direction).list.first_other(&waiter.context, sends) != nullptr;
     if (sends && !may) tell_receiver_locked(waiter.context, wakeup);
   }
   wakeup.deliver();

@@ -37,6 +37,7 @@ class RendezvousChannel final : public Channel {
   [[nodiscard]] Stats stats() const noexcept override;
 
  protected:
+  void count_dropped() noexcept override {}  // there is never anything to drop
   [[nodiscard]] Status transfer_until(Direction direction, std::span<Message> messages,
                                       std::size_t &count, Deadline deadline) override;
 
@@ -58,8 +59,8 @@ class RendezvousChannel final : public Channel {
   }
   [[nodiscard]] Attempt send_locked(Message &message, Wakeup &wakeup, Message &dropped);
   [[nodiscard]] Attempt recv_locked(Message &message, Wakeup &wakeup);
-  /// The longest waiting one of `side`, marked as served; null if nobody waits there, or if that
-  /// one is an event loop's receiver.
+  /// The longest waiting one of `side`, marked as served; null if nobody waits there but receivers
+  /// of event loops.
   [[nodiscard]] ChannelWaiter *serve_locked(Side &side, Wakeup &wakeup);
   /// Lets the longest waiting receiver, an event loop's, look again: `sender` waits. Not a receiver
   /// of the same select.

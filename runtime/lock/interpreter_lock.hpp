@@ -6,6 +6,7 @@
 
 #include "base/python_compat.hpp"
 #include "lock/lock_rank.hpp"
+#include "platform/thread.hpp"
 
 namespace interlock {
 
@@ -16,6 +17,7 @@ class LeaveInterpreter {
   [[nodiscard]] LeaveInterpreter() noexcept : state_(PyEval_SaveThread()) {}
   ~LeaveInterpreter() {
     lock_rank_check_entering();
+    const StayInThread stay;
     PyEval_RestoreThread(state_);
   }
   LeaveInterpreter(const LeaveInterpreter &) = delete;
@@ -33,6 +35,7 @@ class EnterInterpreter {
  public:
   [[nodiscard]] explicit EnterInterpreter(PyThreadState *state) noexcept {
     lock_rank_check_entering();
+    const StayInThread stay;
     PyEval_RestoreThread(state);
   }
   ~EnterInterpreter() { PyEval_SaveThread(); }
@@ -46,6 +49,7 @@ class EnterMainInterpreter {
  public:
   [[nodiscard]] EnterMainInterpreter() noexcept {
     lock_rank_check_entering();
+    const StayInThread stay;
     state_ = PyGILState_Ensure();
   }
   ~EnterMainInterpreter() { PyGILState_Release(state_); }

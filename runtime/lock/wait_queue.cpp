@@ -55,12 +55,18 @@ bool WaitQueue::remove(Waiter &waiter) noexcept {
 
 void WaitQueue::notify_one_slow() noexcept {
   Wakeup wakeup;
+  Wakeup thread;
   {
     MutexGuard guard(mutex_);
-    (void)list_.choose(wakeup);
+    const Waiter *const chosen = list_.choose(wakeup);
+    if (chosen != nullptr && chosen->context.is_loop()) {
+      if (Waiter *const other = list_.first_other(nullptr, true))
+        (void)list_.choose_this(*other, thread);
+    }
     count_ = list_.size();
   }
   wakeup.deliver();
+  thread.deliver();
 }
 
 void WaitQueue::notify_all() noexcept {

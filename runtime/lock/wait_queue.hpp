@@ -113,11 +113,15 @@ class WaitList {
  public:
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   /// The longest waiting one that nobody has chosen yet, and whose context is not `own`; or null.
-  [[nodiscard]] Waiter *first_other(const WaitContext *own) const noexcept {
+  /// With `threads_only`, not an event loop's.
+  [[nodiscard]] Waiter *first_other(const WaitContext *own,
+                                    bool threads_only = false) const noexcept {
+    const auto is_meant = [own, threads_only](const WaitContext &context) noexcept {
+      return &context != own && context.choice() == WaitContext::kWaiting &&
+             !(threads_only && context.is_loop());
+    };
     Waiter *each = first_;
-    while (each != nullptr &&
-           (&each->context == own || each->context.choice() != WaitContext::kWaiting))
-      each = each->next;
+    while (each != nullptr && !is_meant(each->context)) each = each->next;
     return each;
   }
   void push_back(Waiter &waiter) noexcept { insert(last_, waiter, nullptr); }
@@ -149,7 +153,8 @@ class WaitQueue {
   /// False if the waiter is no longer there; then its context has been chosen by this queue or
   /// another one.
   bool remove(Waiter &waiter) noexcept;
-  /// Chooses and wakes the longest waiting one. Costs a load if nobody waits.
+  /// Chooses and wakes the longest waiting one. Costs a load if nobody waits. If that is an event
+  /// loop's, which may be busy for long, also the first thread: whoever is there first has it.
   void notify_one() noexcept {
     if (count_ != 0) notify_one_slow();
   }

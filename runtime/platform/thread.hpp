@@ -34,10 +34,25 @@ class Thread {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Has `function(argument)` called when the calling thread ends, the latest such call first. Where a
-/// thread_local object needs a destructor, this is its place: MinGW frees such objects before it
+/// Has `function(argument)` called when the calling thread ends, the latest such call first. Where
+/// a thread_local object needs a destructor, this is its place: MinGW frees such objects before it
 /// destroys them.  Errors: ends the process if there is no memory.
 void call_at_thread_end(void (*function)(void *) noexcept, void *argument) noexcept;
+
+/// For the life of the guard a pthread_exit() of the calling thread stops it for good: the frames
+/// below cannot be unwound. Only where CPython is built with; nobody else ends threads that way.
+class StayInThread {
+ public:
+  [[nodiscard]] StayInThread() noexcept { ++depth(); }
+  ~StayInThread() { --depth(); }
+  StayInThread(const StayInThread &) = delete;
+  StayInThread &operator=(const StayInThread &) = delete;
+
+  [[nodiscard]] static int &depth() noexcept {
+    static thread_local int guards = 0;
+    return guards;
+  }
+};
 
 /// Names the calling thread for debuggers and `top`.
 void set_thread_name(const std::string &name) noexcept;

@@ -17,8 +17,8 @@ enum class WaitResult {
 
 /// Waits while `word` holds `expected`, until woken or `deadline`.
 /// Thread: any.  Locks: none may be held, an interpreter lock least of all.  Blocks: yes.
-[[nodiscard]] WaitResult wait_on_address(const Atomic<std::uint32_t> &word,
-                                         std::uint32_t expected, Deadline deadline) noexcept;
+[[nodiscard]] WaitResult wait_on_address(const Atomic<std::uint32_t> &word, std::uint32_t expected,
+                                         Deadline deadline) noexcept;
 
 /// Wakes one thread, or every thread, that waits on `word`. Thread: any. The memory may already be
 /// gone: the address is only compared.

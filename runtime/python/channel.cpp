@@ -113,6 +113,7 @@ Status try_transfer(Channel &channel, Direction direction, Message &message) {
   std::size_t count = 0;
   const Attempt attempt = channel.attempt(direction, {&message, 1}, count);
   if (attempt != Attempt::kBusy) return code_of(attempt);
+  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
   return run_detached([&] {
     return direction == Direction::kSend ? channel.try_send(message) : channel.try_recv(message);
   });
@@ -189,6 +190,32 @@ PyObject *raise_after(const Status &status, std::size_t sent) {
   return nullptr;
 }
 
+/// The list of what `messages` carry. If some cannot be rebuilt, the exception of the first one has
+/// the others in its attribute `received`: they have been taken, and would be lost.
+PyObject *decode_all(std::span<const Message> messages, ModuleState &state) {
+  PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(messages.size())));
+  if (!list) return nullptr;
+  PyObject_GC_UnTrack(list.get());  // rebuilding runs code, which must not find it half full
+  PyRef failure;
+  Py_ssize_t size = 0;
+  for (const Message &message : messages) {
+    PyObject *const item =
+        is_inline_int(message) ? decode_inline_int(message, state.transfer) : decode(message);
+    if (item != nullptr) {
+      PyList_SET_ITEM(list.get(), size++, item);
+    } else {
+      PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+      if (!failure) failure = std::move(raised);
+    }
+  }
+  Py_SET_SIZE(list.get(), size);
+  PyObject_GC_Track(list.get());
+  if (!failure) return list.release();
+  if (PyObject_SetAttrString(failure.get(), "received", list.get()) != 0) PyErr_Clear();
+  PyErr_SetRaisedException(failure.release());
+  return nullptr;
+}
+
 PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
   static constexpr const char *kParameters[] = {"n", "timeout"};
   PyObject *slots[2];
@@ -214,15 +241,7 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
         run_detached([&] { return channel->recv_many_until(messages, received, deadline); });
     if (!status.ok()) return raise(status);
   }
-  PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(received)));
-  for (std::size_t i = 0; list && i < received; ++i) {
-    const Message &message = messages[i];
-    PyObject *const item =
-        is_inline_int(message) ? decode_inline_int(message, state->transfer) : decode(message);
-    if (item == nullptr) return nullptr;
-    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), item);
-  }
-  return list.release();
+  return decode_all({messages.data(), received}, *state);
 }
 
 PyObject *next(PyObject *self) {
@@ -343,7 +362,9 @@ PyMethodDef methods[] = {
      "items at a time. Errors as for send(), with an attribute `sent`: how many items were sent."},
     {"recv_many", as_method(recv_many), kFast,
      "recv_many($self, n, timeout=None)\n--\n\n"
-     "A list of up to n items: waits for one, then takes what is there.\n\n"
+     "A list of up to n items: waits for one, then takes what is there. If one cannot be rebuilt, "
+     "the\n"
+     "exception has the others in its attribute `received`.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
     {"asend", asend, METH_O,
      "asend($self, obj, /)\n--\n\nAwait room and send a copy of obj. In any interpreter's event "

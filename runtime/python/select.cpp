@@ -17,21 +17,32 @@ struct TimerObject {
   std::int64_t every_ns;  // 0: once, and ready ever after
 };
 
+// Seconds of every().
+constexpr double kShortestTick = 1e-6;
+constexpr double kLongestTick = 100 * 366 * 86400.0;
+
 TimerObject &timer_of(PyObject *self) { return *reinterpret_cast<TimerObject *>(self); }
 
 PyObject *create_timer(PyObject *seconds, bool repeats) {
   ModuleState *const state = module_state();
   Deadline first;
   if (state == nullptr || !parse_timeout(seconds, first)) return nullptr;
-  const std::int64_t interval = first.is_never() ? 0 : first.ns - monotonic_ns();
-  if (repeats && (Py_IsNone(seconds) || interval <= 0)) {
-    PyErr_Format(PyExc_ValueError, "every() needs a number of seconds > 0, not %R", seconds);
-    return nullptr;
+  std::int64_t interval = 0;
+  if (repeats) {
+    const double value = Py_IsNone(seconds) ? 0 : PyFloat_AsDouble(seconds);
+    if (value == -1.0 && PyErr_Occurred()) return nullptr;
+    if (!(value >= kShortestTick && value < kLongestTick)) {
+      PyErr_Format(PyExc_ValueError,
+                   "every() needs a number of seconds from a microsecond to 100 years, not %R",
+                   seconds);
+      return nullptr;
+    }
+    interval = static_cast<std::int64_t>(value * 1e9);
   }
   PyObject *const timer = state->timer->tp_alloc(state->timer, 0);
   if (timer == nullptr) return nullptr;
   timer_of(timer).at_ns = first.ns;
-  timer_of(timer).every_ns = repeats ? interval : 0;
+  timer_of(timer).every_ns = interval;
   return timer;
 }
 
@@ -69,7 +80,7 @@ struct Cases {
 
   [[nodiscard]] bool parse(const ModuleState &state, PyObject *sequence);
   [[nodiscard]] bool parse_one(const ModuleState &state, std::size_t index);
-  [[nodiscard]] bool parse_channel(const ModuleState &state, std::size_t index, PyObject *object);
+  [[nodiscard]] bool parse_channel(std::size_t index, PyObject *object);
 };
 
 bool Cases::parse(const ModuleState &state, PyObject *sequence) {
@@ -95,10 +106,10 @@ bool Cases::parse_one(const ModuleState &state, std::size_t index) {
     cases[index].at = Deadline{timer_of(object).at_ns};
     return true;
   }
-  if (Py_IS_TYPE(object, state.channel)) return parse_channel(state, index, object);
+  if (Py_IS_TYPE(object, state.channel)) return parse_channel(index, object);
   if (PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 2 &&
       Py_IS_TYPE(PyTuple_GET_ITEM(object, 0), state.channel)) {
-    if (!parse_channel(state, index, PyTuple_GET_ITEM(object, 0))) return false;
+    if (!parse_channel(index, PyTuple_GET_ITEM(object, 0))) return false;
     cases[index].direction = Channel::Direction::kSend;
     const std::string root = "cases[" + std::to_string(index) + "][1]";
     const Status status = encode(PyTuple_GET_ITEM(object, 1), root.c_str(), messages[index]);
@@ -113,7 +124,7 @@ bool Cases::parse_one(const ModuleState &state, std::size_t index) {
   return false;
 }
 
-bool Cases::parse_channel(const ModuleState &, std::size_t index, PyObject *object) {
+bool Cases::parse_channel(std::size_t index, PyObject *object) {
   if (usable_channel(object) == nullptr) return false;
   channels[index] = Ref<Channel>(&channel_of(object));
   cases[index] = {&channel_of(object), Channel::Direction::kReceive, &messages[index], {}};

@@ -171,6 +171,20 @@ class Asyncio(support.TestCase):
 
         self.run_async(main())
 
+    def test_a_loop_that_does_not_run_keeps_nothing_from_threads(self):
+        async def begin(channel):
+            pending.append(asyncio.ensure_future(channel.arecv()))
+            await asyncio.sleep(0)
+
+        for capacity in (0, 1, None):
+            channel, pending, results = Channel(capacity), [], []
+            with asyncio.Runner(loop_factory=self.new_loop) as runner:
+                runner.run(begin(channel))  # from here on the loop stands still
+                thread = self.in_thread(lambda: results.append(channel.recv(support.LIMIT)))
+                channel.send("item", timeout=support.LIMIT)
+                thread.join(support.LIMIT)
+                self.assertEqual(results, ["item"])
+
     def test_items_that_cannot_cross_are_refused(self):
         async def main():
             with self.assertRaisesRegex(interlock.TransferError, r"message\[0\]: a generator"):

@@ -9,6 +9,15 @@ import interlock
 import support
 
 
+class Unbuildable:
+    def __reduce__(self):
+        return cannot_build, ()
+
+
+def cannot_build():
+    raise ValueError("cannot be built")
+
+
 def keep_with_a_daemon_thread(sender):
     import threading
 
@@ -180,6 +189,25 @@ class Channels(support.TestCase):
         with self.assertRaises(interlock.ChannelClosed) as caught:
             channel.send_many([1])
         self.assertEqual(caught.exception.sent, 0)
+
+    def test_an_item_that_cannot_be_rebuilt_does_not_take_others_along(self):
+        channel = interlock.Channel(None)
+        channel.send_many([1, Unbuildable(), [3], 4])
+        with self.assertRaisesRegex(ValueError, "cannot be built") as caught:
+            channel.recv_many(10)
+        self.assertEqual(caught.exception.received, [1, [3], 4])
+
+    def test_counts_add_up(self):
+        for policy in ("drop_oldest", "drop_newest"):
+            channel = interlock.Channel(3, policy=policy)
+            for n in range(10):
+                channel.send(n)
+            channel.recv()
+            stats = channel.stats()
+            self.assertEqual((stats["sent"], stats["received"], stats["dropped"]), (10, 1, 7))
+            channel.cancel()
+            stats = channel.stats()
+            self.assertEqual((stats["sent"], stats["received"], stats["dropped"]), (10, 1, 9))
 
     def test_cancel_drops_what_is_there(self):
         for capacity in (0, 3, None):

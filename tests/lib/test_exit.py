@@ -45,6 +45,34 @@ class CtrlC(support.TestCase):
         self.assertTrue(err.rstrip().splitlines()[-1].startswith("KeyboardInterrupt"), err)
         return program.returncode
 
+    def test_daemon_threads_that_come_back_from_a_wait_end_with_the_program(self):
+        waits = {
+            "recv": "channel.recv(timeout=0.0005)",
+            "select": "interlock.select([channel], timeout=0.0005)",
+            "lock": "lock.acquire(timeout=0.0005)",
+            "event": "interlock.Event().wait(0.0005)",
+            "global lock": "interlock.global_lock.acquire(timeout=0.0005), interlock.Event().wait(0.0005)",
+        }
+        for name, wait in waits.items():
+            with self.subTest(name):
+                out, err = self.run_program(
+                    textwrap.dedent(f"""
+                    import interlock, threading, time
+                    channel, lock = interlock.Channel(1), interlock.Lock()
+                    lock.acquire()
+                    def poll():
+                        while True:
+                            try:
+                                {wait}
+                            except TimeoutError:
+                                pass
+                    for _ in range(3):
+                        threading.Thread(target=poll, daemon=True).start()
+                    interlock.Event().wait(0.05)
+                    """)
+                )
+                self.assertEqual((out, err), ("", ""))
+
     def test_during_a_map(self):
         status = self.interrupted("""
             with interlock.Pool(2) as pool:

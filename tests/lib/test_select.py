@@ -68,8 +68,9 @@ class Select(support.TestCase):
             select([(a, 1), (a, {"x": (n for n in ())})])
         with self.assertRaisesRegex(TypeError, "a list of cases, not a Channel"):
             select(a)
-        with self.assertRaisesRegex(ValueError, "seconds > 0"):
-            every(0)
+        for seconds in (0, 1e-9, 1e18, float("inf"), None):
+            with self.assertRaisesRegex(ValueError, "from a microsecond to 100 years"):
+                every(seconds)
         self.assertEqual(len(a), 0)
 
     def test_waits_without_the_lock_and_wakes_for_any_kind(self):

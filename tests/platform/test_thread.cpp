@@ -96,7 +96,7 @@ Test(thread, has_a_stack_for_recursion_by_default, .timeout = kLimit) {
 
 Test(thread, has_the_stack_it_is_given, .timeout = kLimit) {
   int result = -1;
-  started(24u << 20, [&] { result = use_stack(20 * 1024); }).join();
+  started(24u << 20, [&] { result = use_stack(12 * 1024); }).join();
   cr_assert_neq(result, -1);
 }
 

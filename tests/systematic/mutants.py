@@ -141,21 +141,19 @@ MUTANTS = [
         "sender_looks_for_sleepers_first",
         "channel/buffered.hpp",
         "ring_*",
-        "[[nodiscard]] Attempt push_once(std::span<Message> messages, std::size_t &count) {",
-        "[[nodiscard]] Attempt push_once(std::span<Message> messages, std::size_t &count) {\n"
-        "    const bool waited_for = receivers_.queue.has_waiters();",
-        "if (receivers_.queue.has_waiters() && buffer_.may_pop())",
-        "if (waited_for && buffer_.may_pop())",
+        "    if (senders_.queue.is_starving() || !buffer_.push_if_free(message)) return false;\n    after_push(1);",
+        "    const bool waited_for = receivers_.queue.has_waiters();\n"
+        "    if (senders_.queue.is_starving() || !buffer_.push_if_free(message)) return false;\n"
+        "    if (waited_for) after_push(1);",
     ),
     (
         "receiver_looks_for_sleepers_first",
         "channel/buffered.hpp",
         "ring_*",
-        "[[nodiscard]] Attempt pop(std::span<Message> messages, std::size_t &count) {",
-        "[[nodiscard]] Attempt pop(std::span<Message> messages, std::size_t &count) {\n"
-        "    const bool waited_for = senders_.queue.has_waiters();",
-        "if (senders_.queue.has_waiters() && buffer_.may_push())",
-        "if (waited_for && buffer_.may_push())",
+        "    if (receivers_.queue.is_starving() || !buffer_.pop_if_filled(message)) return false;\n    after_pop(1);",
+        "    const bool waited_for = senders_.queue.has_waiters();\n"
+        "    if (receivers_.queue.is_starving() || !buffer_.pop_if_filled(message)) return false;\n"
+        "    if (waited_for) after_pop(1);",
     ),
     (
         "loop_looks_before_it_arms",
@@ -207,8 +205,8 @@ MUTANTS = [
         "rendezvous_forgets_that_it_was_served",
         "channel/rendezvous.cpp",
         "*rendezvous*",
-        "waiter != nullptr) waiter->served = true;",
-        "waiter != nullptr) waiter->served = false;",
+        "if (served != nullptr) served->served = true;",
+        "if (served != nullptr) served->served = false;",
     ),
     (
         "rendezvous_close_wakes_no_receivers",
