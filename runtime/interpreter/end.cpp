@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/end.hpp"
 
+#include "interpreter/detached.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
@@ -65,15 +66,21 @@ Ending end_interpreter(PyThreadState *state) {
   return Ending::kDeleted;
 }
 
-void stay_frozen(PyThreadState *state) {
-  PyEval_RestoreThread(state);  // and never gives the lock up again
+void take_lock_for_good(PyThreadState *state) {
+  PyEval_RestoreThread(state);
+  DetachedWait::interrupt_all(PyThreadState_GetInterpreter(state));
+}
+
+void stay_frozen() {
   std::atomic<std::uint32_t> never{0};
   for (;;) (void)wait_on_address(never, 0, Deadline::never());
 }
 
 void freeze_from_outside(PyInterpreterState *interpreter) {
-  auto thread =
-      Thread::start("il-freeze", 0, [interpreter] { stay_frozen(PyThreadState_New(interpreter)); });
+  auto thread = Thread::start("il-freeze", 0, [interpreter] {
+    take_lock_for_good(PyThreadState_New(interpreter));
+    stay_frozen();
+  });
   if (thread.ok()) thread.value().detach();
 }
 

@@ -26,9 +26,12 @@ void flush_standard_streams();
 /// Locks: takes the global lock.
 [[nodiscard]] Ending end_interpreter(PyThreadState *state);
 
-/// Holds the lock of an interpreter that could not be deleted until the process ends, as CPython
-/// stops daemon threads when it finalises. Thread: home, unattached. Never returns.
-[[noreturn]] void stay_frozen(PyThreadState *state);
+/// Takes the lock of an interpreter that could not be deleted, for as long as the process runs, as
+/// CPython stops daemon threads when it finalises. Those that wait outside give that up, so that
+/// they take nothing with them. Thread: home, unattached through `state`.
+void take_lock_for_good(PyThreadState *state);
+/// What is left to do for a thread that has. Never returns.
+[[noreturn]] void stay_frozen();
 
 /// The same for an abandoned interpreter, from a thread of its own, so that nothing in it runs
 /// while the process finalises. Thread: any.

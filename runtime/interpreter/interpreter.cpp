@@ -178,6 +178,10 @@ void Interpreter::serve_and_end() {
   }
   const bool frozen = python == nullptr;  // by freeze(): the process ends
   const Ending ending = frozen ? Ending::kFrozen : end_interpreter(home_state_);
+  if (ending == Ending::kFrozen) {
+    if (frozen) PyEval_SaveThread();
+    take_lock_for_good(home_state_);
+  }
   service_->ended(Status(Code::kEENDED));
   if (ending == Ending::kDeleted) {
     set_state(State::kEnded);
@@ -190,8 +194,7 @@ void Interpreter::serve_and_end() {
     if (thread_.joinable()) thread_.detach();
   }
   set_state(State::kEnded);
-  if (frozen) PyEval_SaveThread();
-  stay_frozen(home_state_);
+  stay_frozen();
 }
 
 void Interpreter::freeze() {

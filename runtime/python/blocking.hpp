@@ -2,8 +2,11 @@
 // How Python code waits: outside its interpreter, and back inside for signals and interrupts.
 #pragma once
 
+#include <optional>
+
 #include "base/python_compat.hpp"
 #include "base/status.hpp"
+#include "interpreter/detached.hpp"
 #include "interpreter/interpreter.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "lock/wait_ladder.hpp"
@@ -19,6 +22,8 @@ template <typename Operation>
   PyThreadState *const state = PyThreadState_Get();
   for (;;) {
     Status status;
+    // Registered before the interpreter's lock is given up: whoever takes it for good then sees it.
+    std::optional<DetachedWait> wait(std::in_place, PyThreadState_GetInterpreter(state));
     {
       const LeaveInterpreter leave;
       Parker &parker = Parker::current();
@@ -29,6 +34,7 @@ template <typename Operation>
           state);
       status = operation();
       parker.set_signal_probe(nullptr, nullptr);
+      wait.reset();
     }
     if (status.code() != Code::kEINTERRUPTED) return status;
     EvalBreaker::clear_signal(state);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "python/exit.hpp"
 
+#include "interpreter/detached.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "python/blocking.hpp"
@@ -29,6 +30,7 @@ void forget_parent() noexcept {
   InterpreterList::keep_only_main();
   ++process_generation;
   Parker::reset_after_fork();
+  DetachedWait::reset_after_fork();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
 }

@@ -9,6 +9,27 @@ import interlock
 import support
 
 
+def start_daemon(wait, channel, lock, ready):
+    import threading
+
+    threading.Thread(target=wait, args=(channel, lock, ready), daemon=True).start()
+
+
+def wait_in_recv(channel, lock, ready):
+    ready.send(1)
+    channel.recv()
+
+
+def wait_in_select(channel, lock, ready):
+    ready.send(1)
+    interlock.select([channel, interlock.Channel(0)])
+
+
+def wait_in_lock(channel, lock, ready):
+    ready.send(1)
+    lock.acquire()
+
+
 class Unbuildable:
     def __reduce__(self):
         return cannot_build, ()
@@ -247,6 +268,25 @@ class Channels(support.TestCase):
             interlock.Channel(1).send(first)
         with self.assertRaises(interlock.ChannelClosed):
             channel.sender()
+
+    def test_threads_left_in_a_closed_interpreter_take_nothing(self):
+        for wait in (wait_in_recv, wait_in_select, wait_in_lock):
+            with self.subTest(wait.__name__):
+                channel, lock, ready = interlock.Channel(4), interlock.Lock(), interlock.Channel(None)
+                lock.acquire()
+                interpreter = interlock.Interpreter()
+                interpreter.call(start_daemon, wait, channel, lock, ready)
+                ready.recv(support.LIMIT)
+                while wait is wait_in_recv and channel.stats()["recv_waits"] == 0:
+                    interpreter.call(int)
+                for _ in range(50):  # for the others, whose sleep nobody counts
+                    interpreter.call(int)
+                interpreter.close()
+                lock.release()
+                channel.send("kept")
+                interlock.Event().wait(0.05)  # the time that it would take to be taken
+                self.assertTrue(lock.acquire(timeout=support.LIMIT))
+                self.assertEqual(channel.recv(timeout=support.LIMIT), "kept")
 
     def test_a_sender_in_flight_counts(self):
         channel, carrier = interlock.Channel(1), interlock.Channel(1)
