@@ -5,6 +5,16 @@
 
 namespace interlock {
 
+namespace {
+
+Atomic<unsigned long> signal_thread{0};  // Python's ident of it
+
+}  // namespace
+
+bool handles_signals() noexcept { return PyThread_get_thread_ident() == signal_thread; }
+
+void set_handles_signals() noexcept { signal_thread = PyThread_get_thread_ident(); }
+
 bool parse_timeout(PyObject *timeout, Deadline &deadline) {
   deadline = Deadline::never();
   if (timeout == nullptr || Py_IsNone(timeout)) return true;

@@ -14,6 +14,12 @@
 
 namespace interlock {
 
+/// Whether the calling thread is the one that runs Python's signal handlers. Only that one may look
+/// at its thread state while it is outside: CPython frees those of other threads when it finalises.
+[[nodiscard]] bool handles_signals() noexcept;
+/// The calling thread is: the first that imports the module, the only one in the child of a fork.
+void set_handles_signals() noexcept;
+
 /// Runs `operation()` outside the interpreter, again after each signal that raises nothing. When a
 /// signal handler raised, or Interpreter::interrupt() asked for it: kEPYTHON with the exception
 /// set. Thread: attached.  Locks: gives up the interpreter lock.  Blocks: as `operation` does.
@@ -27,11 +33,13 @@ template <typename Operation>
     {
       const LeaveInterpreter leave;
       Parker &parker = Parker::current();
-      parker.set_signal_probe(
-          [](const void *thread) noexcept {
-            return EvalBreaker::has_signal(static_cast<const PyThreadState *>(thread));
-          },
-          state);
+      if (handles_signals()) {
+        parker.set_signal_probe(
+            [](const void *thread) noexcept {
+              return EvalBreaker::has_signal(static_cast<const PyThreadState *>(thread));
+            },
+            state);
+      }
       status = operation();
       parker.set_signal_probe(nullptr, nullptr);
       wait.reset();

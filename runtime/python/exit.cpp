@@ -29,6 +29,7 @@ PyObject *close_all(PyObject *, PyObject *arguments) {
 void forget_parent() noexcept {
   InterpreterList::keep_only_main();
   ++process_generation;
+  set_handles_signals();
   Parker::reset_after_fork();
   DetachedWait::reset_after_fork();
   GlobalLock::instance().reset_after_fork();

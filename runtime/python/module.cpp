@@ -6,6 +6,7 @@
 #include "lock/lock_rank.hpp"
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
+#include "python/blocking.hpp"
 #include "python/exit.hpp"
 
 namespace interlock {
@@ -59,6 +60,7 @@ int execute(PyObject *module) {
   auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   // Once for the process: the first import, before any home thread runs.
   static const bool prepared = [] {
+    set_handles_signals();
     call_in_fork_child(forget_parent);
     lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
     return true;
