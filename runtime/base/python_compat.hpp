@@ -125,21 +125,44 @@ class EvalBreaker {
 class IntRecycler {
  public:
   /// A new reference to an int of `value`, or null with a Python exception set.
-  [[nodiscard]] PyObject *make(long long value) noexcept {
-    const bool is_plain =
-        value > kSmallInts && value < kBase;  // one digit; never one of the singletons
-    if (!is_plain || !verified()) return PyLong_FromLongLong(value);
-    PyObject *&kept = kept_[next_++ % kKept];
-    if (kept != nullptr && Py_REFCNT(kept) == 1) {
-      reinterpret_cast<PyLongObject *>(kept)->long_value.ob_digit[0] = static_cast<digit>(value);
-      return Py_NewRef(kept);
+  [[nodiscard]] PyObject *make(long long value) noexcept { return Series(*this).make(value); }
+
+  /// Ints one after the other, with the place in a register. Where the place is, is of no
+  /// consequence: several may go on at a time.
+  class Series {
+   public:
+    explicit Series(IntRecycler &recycler) noexcept
+        : recycler_(recycler), next_(recycler.next_), verified_(verified()) {}
+    ~Series() { recycler_.next_ = next_; }
+    Series(const Series &) = delete;
+    Series &operator=(const Series &) = delete;
+
+    /// As IntRecycler::make().
+    [[nodiscard]] PyObject *make(long long value) noexcept {
+      const bool is_plain =
+          value > kSmallInts && value < kBase;  // one digit; never one of the singletons
+      if (!is_plain || !verified_) return PyLong_FromLongLong(value);
+      PyObject *&kept = recycler_.kept_[next_++ % kKept];
+      if (kept != nullptr && Py_REFCNT(kept) == 1) {
+        reinterpret_cast<PyLongObject *>(kept)->long_value.ob_digit[0] = static_cast<digit>(value);
+        return Py_NewRef(kept);
+      }
+      return replace(kept, value);
     }
-    PyObject *const made = PyLong_FromLongLong(value);
-    if (made == nullptr) return nullptr;
-    Py_XDECREF(kept);
-    kept = Py_NewRef(made);
-    return made;
-  }
+
+   private:
+    [[nodiscard]] static PyObject *replace(PyObject *&kept, long long value) noexcept {
+      PyObject *const made = PyLong_FromLongLong(value);
+      if (made == nullptr) return nullptr;
+      Py_XDECREF(kept);
+      kept = Py_NewRef(made);
+      return made;
+    }
+
+    IntRecycler &recycler_;
+    std::size_t next_;
+    const bool verified_;
+  };
   /// Gives up what it keeps.
   void clear() noexcept {
     for (PyObject *&each : kept_) Py_CLEAR(each);

@@ -47,7 +47,7 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
   std::uint64_t ticket = load_relaxed(tail_);
   for (bool again = true; again;) {
     if ((ticket & kClosed) != 0) return Attempt::kClosed;
-    const std::size_t count = count_ready(ticket, messages.size(), 0);
+    std::size_t count = count_ready(ticket, messages.size(), 0);
     if (count == 0) {
       const Attempt why = after_failed_push(ticket, load_acquire(cell_of(ticket).state), again);
       if (!again) return why;
@@ -57,14 +57,15 @@ Attempt Ring::try_push_many(std::span<Message> messages, std::size_t &pushed) no
     if (!tail_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    std::uint64_t each = ticket;
-    for (pushed = 0; pushed < count; ++pushed, each = next(each))
-      cell_of(each).message.fill(std::move(messages[pushed]));
     // The last one first: who waits for the first one then finds them all.
-    for (std::size_t left = count; left-- != 0;) {
-      each = advance(ticket, left);
-      // SYNC(cell filled): publishes the message.
-      store_release(cell_of(each).state, lap_of(each) | kFilled);
+    pushed = count;
+    const auto [first, second] = runs(ticket, count);
+    for (const Run &run : {second, first}) {
+      for (std::size_t left = run.count; left-- != 0;) {
+        run.cells[left].message.fill(std::move(messages[--count]));
+        // SYNC(cell filled): publishes the message.
+        store_release(run.cells[left].state, run.lap | kFilled);
+      }
     }
     return Attempt::kDone;
   }
@@ -86,7 +87,7 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
   // Relaxed: a guess, which the exchange checks.
   std::uint64_t ticket = load_relaxed(head_);
   for (bool again = true; again;) {
-    const std::size_t count = count_ready(ticket, messages.size(), kFilled);
+    std::size_t count = count_ready(ticket, messages.size(), kFilled);
     if (count == 0) {
       const Attempt why = after_failed_pop(ticket, load_acquire(cell_of(ticket).state), again);
       if (!again) return why;
@@ -96,14 +97,15 @@ Attempt Ring::try_pop_many(std::span<Message> messages, std::size_t &popped) noe
     if (!head_.compare_exchange_weak(ticket, advance(ticket, count), std::memory_order_seq_cst,
                                      std::memory_order_relaxed))
       continue;
-    std::uint64_t each = ticket;
-    for (popped = 0; popped < count; ++popped, each = next(each))
-      messages[popped].fill(std::move(cell_of(each).message));
     // The last one first, as above.
-    for (std::size_t left = count; left-- != 0;) {
-      each = advance(ticket, left);
-      // SYNC(cell free): gives the cell to the sender of the next lap.
-      store_release(cell_of(each).state, lap_of(each) + lap_unit_);
+    popped = count;
+    const auto [first, second] = runs(ticket, count);
+    for (const Run &run : {second, first}) {
+      for (std::size_t left = run.count; left-- != 0;) {
+        messages[--count].fill(std::move(run.cells[left].message));
+        // SYNC(cell free): gives the cell to the sender of the next lap.
+        store_release(run.cells[left].state, run.lap + lap_unit_);
+      }
     }
     return Attempt::kDone;
   }
@@ -126,11 +128,12 @@ Attempt Ring::after_failed_pop(std::uint64_t &ticket, std::uint64_t state,
 
 std::size_t Ring::count_ready(std::uint64_t ticket, std::size_t most,
                               std::uint64_t wanted) const noexcept {
-  most = std::min(most, capacity_);
   std::size_t count = 0;
-  for (std::uint64_t each = ticket; count < most; ++count, each = next(each)) {
-    // SYNC(cell free), SYNC(cell filled): as where one is pushed or popped.
-    if (load_acquire(cell_of(each).state) != (lap_of(each) | wanted)) break;
+  for (const Run &run : runs(ticket, std::min(most, capacity_))) {
+    for (std::size_t i = 0; i < run.count; ++i, ++count) {
+      // SYNC(cell free), SYNC(cell filled): as where one is pushed or popped.
+      if (load_acquire(run.cells[i].state) != (run.lap | wanted)) return count;
+    }
   }
   return count;
 }

@@ -10,6 +10,8 @@
 // zeroes is an empty one, and its memory is touched only as it fills.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -103,6 +105,20 @@ class Ring {
                                           bool &again) const noexcept;
   [[nodiscard]] Attempt after_failed_pop(std::uint64_t &ticket, std::uint64_t state,
                                          bool &again) const noexcept;
+  /// Cells of one lap that lie one after the other.
+  struct Run {
+    Cell *cells;
+    std::size_t count;
+    std::uint64_t lap;
+  };
+  /// The `count` cells from `ticket` on, at most the capacity: up to the ring's end, and from its
+  /// beginning.
+  [[nodiscard]] std::array<Run, 2> runs(std::uint64_t ticket, std::size_t count) const noexcept {
+    const std::size_t index = (ticket & ~lap_mask_) >> 1;
+    const std::size_t before_end = std::min(count, capacity_ - index);
+    return {{{cells_ + index, before_end, lap_of(ticket)},
+             {cells_, count - before_end, lap_of(ticket) + lap_unit_}}};
+  }
   /// Cells from `ticket` on, at most `most`, whose state is their lap plus `wanted`.
   [[nodiscard]] std::size_t count_ready(std::uint64_t ticket, std::size_t most,
                                         std::uint64_t wanted) const noexcept;

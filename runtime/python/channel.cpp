@@ -3,7 +3,10 @@
 // one that has to wait longer leaves it.
 #include "python/channel.hpp"
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "channel/sender.hpp"
@@ -198,9 +201,10 @@ PyObject *decode_all(std::span<const Message> messages, ModuleState &state) {
   PyObject_GC_UnTrack(list.get());  // rebuilding runs code, which must not find it half full
   PyRef failure;
   Py_ssize_t size = 0;
+  IntRecycler::Series ints(state.transfer.ints);
   for (const Message &message : messages) {
     PyObject *const item =
-        is_inline_int(message) ? decode_inline_int(message, state.transfer) : decode(message);
+        is_inline_int(message) ? ints.make(inline_int(message)) : decode(message);
     if (item != nullptr) {
       PyList_SET_ITEM(list.get(), size++, item);
     } else {
@@ -232,16 +236,22 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
     PyErr_Format(PyExc_ValueError, "n must be at least 1, not %zd", most);
     return nullptr;
   }
-  // What is there now and a batch of what may come: n may be as large as sys.maxsize.
-  const std::size_t room = std::min(static_cast<std::size_t>(most), channel->size() + kBatch);
-  std::vector<Message> messages(room);
+  std::array<Message, kBatch> few;
+  std::vector<Message> many;
+  std::span<Message> messages =
+      std::span(few).first(std::min(static_cast<std::size_t>(most), kBatch));
+  if (static_cast<std::size_t>(most) > kBatch) {
+    // What is there now and a batch of what may come: n may be as large as sys.maxsize.
+    many.resize(std::min(static_cast<std::size_t>(most), channel->size() + kBatch));
+    messages = many;
+  }
   std::size_t received = 0;
   if (!attempt_attached(*channel, Direction::kReceive, messages, received)) {
     const Status status =
         run_detached([&] { return channel->recv_many_until(messages, received, deadline); });
     if (!status.ok()) return raise(status);
   }
-  return decode_all({messages.data(), received}, *state);
+  return decode_all(messages.first(received), *state);
 }
 
 PyObject *next(PyObject *self) {

@@ -158,7 +158,7 @@ bool set_state(PyObject *object, PyObject *setter, PyObject *state) {
 PyObject *decode(const Message &message) {
   if (is_inline_int(message)) {
     TransferState *const state = transfer_state();
-    return state != nullptr ? decode_inline_int(message, *state) : nullptr;
+    return state != nullptr ? state->ints.make(inline_int(message)) : nullptr;
   }
   return decode_first(message, SIZE_MAX);
 }

@@ -45,10 +45,9 @@ namespace interlock {
 [[nodiscard]] inline bool is_inline_int(const Message &message) noexcept {
   return message.is_inline() && tag_of(message.header()) == Tag::kInt;
 }
-/// Its object: a new reference, or null with a Python exception set. Thread: attached.
-[[nodiscard]] inline PyObject *decode_inline_int(const Message &message,
-                                                 TransferState &state) noexcept {
-  return state.ints.make(signed_operand_of(message.header()));
+/// Its value.
+[[nodiscard]] inline std::int64_t inline_int(const Message &message) noexcept {
+  return signed_operand_of(message.header());
 }
 
 }  // namespace interlock
