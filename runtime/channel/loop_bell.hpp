@@ -15,7 +15,7 @@ namespace interlock {
 
 class LoopWaiter;
 
-class LoopBell final : public RefCounted {
+class LoopBell final : public WakeTarget {
  public:
   /// `as_socket`: see Doorbell.  Errors: kESYSTEM.
   [[nodiscard]] static Result<Ref<LoopBell>> create(bool as_socket);
@@ -25,6 +25,8 @@ class LoopBell final : public RefCounted {
   /// The waiters that were chosen since the last time and still wait, in that order; each is to
   /// resume(). Thread: the loop's.  Blocks: never.
   [[nodiscard]] std::vector<Ref<LoopWaiter>> take();
+  /// Rings without a waiter, so that the loop looks around.
+  void wake() noexcept override { doorbell_.ring(); }
 
  private:
   friend class LoopWaiter;
