@@ -81,7 +81,8 @@ bool add_errors(PyObject *module, ModuleState &state) {
                        PyExc_TypeError, state.transfer.transfer_error) &&
          add_exception(module, "ChannelClosed", "The channel is closed, and empty for a receiver.",
                        PyExc_Exception, state.channel_closed) &&
-         add_exception(module, "ChannelFull", "try_send() found no room.", PyExc_Exception,
+         add_exception(module, "ChannelFull",
+                       "There is no room, and the send does not wait for any.", PyExc_Exception,
                        state.channel_full) &&
          add_exception(module, "ChannelEmpty", "try_recv() found no item.", PyExc_Exception,
                        state.channel_empty) &&

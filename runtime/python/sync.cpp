@@ -37,7 +37,7 @@ PyObject *wrap_new(PyTypeObject *type, Ref<Shared> shared) {
 /// else.
 bool parse_number(PyObject *object, const char *name, std::uint64_t least, std::uint64_t most,
                   std::uint64_t &number) {
-  if (PyBool_Check(object) || !PyIndex_Check(object)) {
+  if (!is_int(object)) {
     PyErr_Format(PyExc_TypeError, "%s must be an int, not %s", name, Py_TYPE(object)->tp_name);
     return false;
   }
