@@ -53,6 +53,8 @@ struct ModuleState {
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
 
+/// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
+PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 // interlock.select() and its timers, in python/select.cpp.
