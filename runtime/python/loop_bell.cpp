@@ -182,6 +182,7 @@ PyObject *cancel(PyObject *self, PyObject *) {
 PyObject *result(PyObject *self, PyObject *) {
   LoopWaiter *const waiter = usable_waiter(self);
   if (waiter == nullptr) return nullptr;
+  if (!waiter->is_over()) return raise(Status(Code::kESTATE, "the operation is not over"));
   if (waiter->outcome() != Attempt::kDone) return raise(code_of(waiter->outcome()));
   if (waiter->message().empty()) Py_RETURN_NONE;  // it was sent
   return decode(waiter->message());

@@ -35,6 +35,27 @@ def wait_in_loop(wait, channel, full, ready, new_loop):
         runner.run(run())
 
 
+def run_again(channel, ready, new_loop, interrupts):
+    """For an interpreter of its own: runs one loop again after each interrupt, at last for an item."""
+
+    async def receive():
+        return await channel.arecv()
+
+    loop = new_loop()
+    task = loop.create_task(receive())
+    for _ in range(interrupts):
+        try:
+            ready.send(None)
+            loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            if task.done():  # it ran just then
+                task = loop.create_task(receive())
+    ready.send(None)
+    item = loop.run_until_complete(task)
+    loop.close()
+    return item
+
+
 class NoReaders(asyncio.SelectorEventLoop):
     """A loop that can wait for sockets alone, as the proactor loop of Windows."""
 
@@ -275,6 +296,16 @@ class Asyncio(support.TestCase):
                 channel.send("kept")
                 self.assertEqual(channel.recv(timeout=support.LIMIT), "kept")
             self.assertEqual((i.call(int), full.recv_many(2)), (0, ["full"]))
+
+    def test_a_loop_may_run_again_after_an_interrupt(self):
+        i, channel, ready = self.interpreter(), Channel(1), Channel(1)
+        future = i.submit(run_again, channel, ready, self.new_loop, 10)
+        for _ in range(10):
+            ready.recv(timeout=support.LIMIT)
+            i.interrupt()
+        ready.recv(timeout=support.LIMIT)
+        channel.send("item")
+        self.assertEqual(future.result(support.LIMIT), "item")
 
     def test_a_loop_that_waits_does_not_keep_an_interpreter_from_its_end(self):
         i, channel, ready = interlock.Interpreter(), Channel(1), Channel(1)
