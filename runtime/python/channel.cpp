@@ -333,7 +333,10 @@ PyObject *enter(PyObject *self, PyObject *) {
   return usable_channel(self) != nullptr ? Py_NewRef(self) : nullptr;
 }
 
-PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
+PyObject *leave(PyObject *self, PyObject *args) {
+  if (leaves_in_child(channel_of(self), args)) Py_RETURN_NONE;
+  return close(self, nullptr);
+}
 
 PyObject *stats(PyObject *self, PyObject *) {
   Channel *const channel = usable_channel(self);

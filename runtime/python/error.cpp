@@ -75,6 +75,11 @@ bool check_process(const RefCounted &object, const char *what) {
   return false;
 }
 
+bool leaves_in_child(const RefCounted &object, PyObject *args) noexcept {
+  return object.is_from_parent() && PyTuple_GET_SIZE(args) != 0 &&
+         !Py_IsNone(PyTuple_GET_ITEM(args, 0));
+}
+
 bool add_errors(PyObject *module, ModuleState &state) {
   return add_exception(module, "TransferError",
                        "An object cannot leave its interpreter; the message gives the path to it.",

@@ -61,7 +61,11 @@ PyObject *close(PyObject *self, PyObject *) {
 
 PyObject *enter(PyObject *self, PyObject *) { return is_usable(self) ? Py_NewRef(self) : nullptr; }
 
-PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
+PyObject *leave(PyObject *self, PyObject *args) {
+  const Shared *const shared = sender_of(self).base.shared;
+  if (shared != nullptr && leaves_in_child(*shared, args)) Py_RETURN_NONE;
+  return close(self, nullptr);
+}
 
 PyObject *get_channel(PyObject *self, void *) {
   return usable_channel(self) != nullptr ? wrap_shared(Ref<Channel>(&channel_of(self))) : nullptr;
