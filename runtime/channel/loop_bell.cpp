@@ -49,6 +49,7 @@ LoopWaiter::LoopWaiter(Ref<LoopBell> bell, Ref<Channel> channel, Channel::Direct
       message_(std::move(message)) {}
 
 Step LoopWaiter::start() {
+  if (is_over_ || leave_queue()) return Step::kDone;
   BusyLadder busy;
   for (;;) {
     std::size_t count = 0;
@@ -61,6 +62,7 @@ Step LoopWaiter::start() {
     const bool refuses = channel_->policy() == Channel::Policy::kRefuse;
     if (outcome_ != Attempt::kEmpty && (outcome_ != Attempt::kFull || refuses)) {
       settle();
+      is_over_ = true;
       return Step::kDone;
     }
     context_.rearm();
@@ -74,16 +76,14 @@ Step LoopWaiter::start() {
   }
 }
 
-Step LoopWaiter::resume() {
-  const bool is_over = !is_watching_;
-  return is_over || leave_queue() ? Step::kDone : start();
-}
+Step LoopWaiter::resume() { return is_watching_ ? start() : Step::kDone; }
 
 bool LoopWaiter::leave_queue() {
   if (!std::exchange(is_watching_, false)) return false;
   const bool served = channel_->unwatch(direction_, waiter_);
   if (served) {
     outcome_ = Attempt::kDone;
+    is_over_ = true;
   } else if (context_.choice() != WaitContext::kWaiting) {
     owes_ = true;
   }
