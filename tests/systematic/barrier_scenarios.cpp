@@ -70,6 +70,23 @@ SCENARIO(barrier_abort_ends_waits, kNever, 3) {
   expect(barrier.broken() && barrier.waiting() == 0, "it is broken");
 }
 
+SCENARIO(barrier_reset_ends_waits, kNever, 3) {
+  Barrier barrier(3);
+  int ended = 0;
+  for (int i = 0; i < 2; ++i) {
+    run.thread([&] {
+      expect(arrive(barrier) == Code::kEBROKEN, "reset ends the wait");
+      ++ended;
+    });
+  }
+  run.thread([&] {
+    // One that comes before the waits ends none of them.
+    for (; ended != 2; run.pause()) barrier.reset();
+  });
+  run.go();
+  expect(!barrier.broken() && barrier.waiting() == 0, "it is as new");
+}
+
 SCENARIO(barrier_is_aborted_at_any_time, kNever, 3) {
   Barrier barrier(2);
   std::array<Code, 2> codes{};

@@ -147,44 +147,55 @@ SCENARIO(lock_waits_time_out, kAnyTime, 2) {
 }
 
 /// The holder takes the lock again in front of the one that it has woken, whose patience has ended:
-/// from then on neither attempts nor newcomers overtake that one.
-SCENARIO(who_starves_for_a_lock_is_next, kNever, 2) {
+/// from then on neither attempts nor newcomers overtake that one, unless it gives up.
+void starve(Run &run, bool gives_up) {
   constexpr int kStarving = 1;
   Lock lock;
   expect(lock.try_acquire(), "it is free");
   Atomic<std::uint32_t> may_come{0};
   bool was_robbed = false;
   bool was_served = false;
+  bool has_ended = false;
   const auto wait_until_asleep = [&] {
-    while (!run.is_asleep(kStarving)) run.pause();
+    while (!run.is_asleep(kStarving) && !has_ended) run.pause();
+  };
+  const auto let_pass = [](std::int64_t ns) {
+    const std::int64_t end = monotonic_ns() + ns;
+    while (monotonic_ns() < end) continue;
   };
   run.thread([&] {
     wait_until_asleep();
-    const std::int64_t end = monotonic_ns() + 2'000'000;
-    while (monotonic_ns() < end) continue;
+    let_pass(2'000'000);
     release(lock);
     const bool has_it = lock.try_acquire();
     was_robbed = has_it && !was_served;
     if (was_robbed) wait_until_asleep();
+    if (gives_up) let_pass(20'000'000);
     may_come = 1;
     if (has_it) release(lock);
     if (!lock.try_acquire()) return;
-    expect(was_served, "an attempt does not overtake who starves");
+    expect(was_served || gives_up, "an attempt does not overtake who starves");
     release(lock);
   });
   run.thread([&] {
-    expect(acquire(lock), "it is handed on");
-    was_served = true;
-    release(lock);
+    const Deadline deadline = gives_up ? Deadline::after_ns(20'000'000) : Deadline::never();
+    const Status status = lock.acquire_until(deadline);
+    expect(status.ok() || gives_up, "it is handed on");
+    was_served = status.ok();
+    if (was_served) release(lock);
+    has_ended = true;
   });
   run.thread([&] {
     while (may_come == 0) run.pause();
     expect(acquire(lock), "it is handed on");
-    expect(was_served || !was_robbed, "a newcomer does not overtake who starves");
+    expect(was_served || !was_robbed || gives_up, "a newcomer does not overtake who starves");
     release(lock);
   });
   run.go();
   expect(!lock.locked(), "it is free");
 }
+
+SCENARIO(who_starves_for_a_lock_is_next, kNever, 2) { starve(run, false); }
+SCENARIO(who_starves_for_a_lock_gives_up, kWhenIdle, 2) { starve(run, true); }
 
 }  // namespace
