@@ -41,17 +41,6 @@ SCENARIO(barrier_of_three_round_by_round, kNever, 2) {
   expect(barrier.waiting() == 0 && !barrier.broken(), "the last round is over");
 }
 
-SCENARIO(barrier_of_two_round_by_round, kNever, 3) {
-  Barrier barrier(2);
-  for (int i = 0; i < 2; ++i) {
-    run.thread([&] {
-      for (int round = 0; round < 3; ++round)
-        expect(arrive(barrier) == Code::kOk, "the round is passed");
-    });
-  }
-  run.go();
-}
-
 /// Two rounds at once: who comes early to the second does not end up in the first.
 SCENARIO(barrier_of_two_among_four, kNever, 2) {
   Barrier barrier(2);

@@ -41,32 +41,6 @@ SCENARIO(event_that_is_cleared_at_once_wakes_all, kNever, 2) {
   run.go();
 }
 
-/// Turn by turn, with one event for each direction.
-SCENARIO(event_back_and_forth, kNever, 3) {
-  Event there;
-  Event back;
-  int turns = 0;
-  run.thread([&] {
-    for (int round = 0; round < 2; ++round) {
-      ++turns;
-      there.set();
-      expect(back.wait_until(Deadline::never()).ok(), "the answer comes");
-      expect(turns == 2 * round + 2, "after the other's turn");
-      back.clear();
-    }
-  });
-  run.thread([&] {
-    for (int round = 0; round < 2; ++round) {
-      expect(there.wait_until(Deadline::never()).ok(), "the question comes");
-      expect(turns == 2 * round + 1, "after the other's turn");
-      there.clear();
-      ++turns;
-      back.set();
-    }
-  });
-  run.go();
-}
-
 /// Two that clear count one change, so that neither undoes a later set().
 SCENARIO(event_clears_do_not_undo_a_set, kNever, 3) {
   Event event;

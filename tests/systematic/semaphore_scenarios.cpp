@@ -49,12 +49,6 @@ SCENARIO(semaphore_of_two_among_three, kNever, 2) {
   Semaphore semaphore(2, 2);
   exclude(run, semaphore, 3, 2);
 }
-/// With slow threads patience ends, and newcomers queue up.
-SCENARIO(starving_for_a_lock, kNever, 2) {
-  Lock lock;
-  exclude(run, lock, 4, 3);
-}
-
 SCENARIO(lock_that_is_tried, kNever, 3) {
   Lock lock;
   int inside = 0;
@@ -86,24 +80,6 @@ SCENARIO(semaphore_wakes_one_for_each_permit, kNever, 2) {
   expect(semaphore.value() == 0, "all permits were taken");
 }
 
-SCENARIO(semaphore_back_and_forth, kNever, 3) {
-  Semaphore there(0);
-  Semaphore back(0);
-  run.thread([&] {
-    for (int round = 0; round < 2; ++round) {
-      release(there);
-      expect(acquire(back), "the answer comes");
-    }
-  });
-  run.thread([&] {
-    for (int round = 0; round < 2; ++round) {
-      expect(acquire(there), "the question comes");
-      release(back);
-    }
-  });
-  run.go();
-}
-
 /// One permit for two, of whom the first may give up, in the very moment in which it is chosen,
 /// too: the other one gets it.
 void give_up(Run &run, bool interrupts) {
@@ -126,26 +102,6 @@ void give_up(Run &run, bool interrupts) {
 SCENARIO(semaphore_waits_time_out, kAnyTime, 3) { give_up(run, false); }
 SCENARIO(semaphore_waits_are_interrupted, kAnyTime, 2) { give_up(run, true); }
 
-/// All give up, sooner or later; some hold it meanwhile.
-SCENARIO(lock_waits_time_out, kAnyTime, 2) {
-  Lock lock;
-  int inside = 0;
-  for (int i = 0; i < 3; ++i) {
-    run.thread([&, i] {
-      for (int round = 0; round < 2; ++round) {
-        const Deadline deadline = i == 0 ? Deadline::never() : Deadline::after_ns(i * 20'000);
-        if (!lock.acquire_until(deadline).ok()) continue;
-        expect(++inside == 1, "one thread holds a lock");
-        run.step(false);
-        --inside;
-        release(lock);
-      }
-    });
-  }
-  run.go();
-  expect(!lock.locked(), "it is free");
-}
-
 /// The holder takes the lock again in front of the one that it has woken, whose patience has ended:
 /// from then on neither attempts nor newcomers overtake that one, unless it gives up.
 void starve(Run &run, bool gives_up) {
@@ -159,18 +115,14 @@ void starve(Run &run, bool gives_up) {
   const auto wait_until_asleep = [&] {
     while (!run.is_asleep(kStarving) && !has_ended) run.pause();
   };
-  const auto let_pass = [](std::int64_t ns) {
-    const std::int64_t end = monotonic_ns() + ns;
-    while (monotonic_ns() < end) continue;
-  };
   run.thread([&] {
     wait_until_asleep();
-    let_pass(2'000'000);
+    run.let_pass(2'000'000);
     release(lock);
     const bool has_it = lock.try_acquire();
     was_robbed = has_it && !was_served;
     if (was_robbed) wait_until_asleep();
-    if (gives_up) let_pass(20'000'000);
+    if (gives_up) run.let_pass(20'000'000);
     may_come = 1;
     if (has_it) release(lock);
     if (!lock.try_acquire()) return;
