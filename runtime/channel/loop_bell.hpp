@@ -25,11 +25,20 @@ class LoopBell final : public RefCounted {
   /// The waiters that were chosen since the last time and still wait, in that order; each is to
   /// resume(). Thread: the loop's.  Blocks: never.
   [[nodiscard]] std::vector<Ref<LoopWaiter>> take();
+  /// Lets the loop look, as if a waiter had been chosen. Thread: any.  Blocks: never.
+  void ring() noexcept;
+  /// Forgets who was chosen, also later: those who hang on a bell keep it. Thread: the loop's,
+  /// which takes nothing any more.  Blocks: never.
+  void close() noexcept;
 
  private:
   friend class LoopWaiter;
   /// Thread: any.  Blocks: never.
   void hang(LoopWaiter &waiter) noexcept;
+  /// Takes one off the list.
+  static Ref<LoopWaiter> unhang(LoopWaiter *&list) noexcept;
+  /// What hung_ is once it is closed: the address of no waiter.
+  [[nodiscard]] LoopWaiter *closed() noexcept { return reinterpret_cast<LoopWaiter *>(this); }
 
   Doorbell doorbell_;
   Atomic<LoopWaiter *> hung_{nullptr};  // newest first; the list owns a reference to each
@@ -49,8 +58,12 @@ class LoopWaiter final : public WakeTarget {
   [[nodiscard]] Step start();
   /// After the bell: tries again. As start(). What is over stays so.
   [[nodiscard]] Step resume();
-  /// Gives the operation up; nothing gets lost. Idempotent.
-  void cancel();
+  /// Registers with the channel and does not try. True if resume() is not to wait for the bell.
+  [[nodiscard]] bool watch();
+  [[nodiscard]] bool is_watching() const noexcept { return is_watching_; }
+  /// Gives the operation up; nothing gets lost. Idempotent. True if the other side had completed
+  /// it.
+  bool cancel();
   /// kDone, kClosed, or kFull (a policy).
   [[nodiscard]] Attempt outcome() const noexcept { return outcome_; }
   /// What was received, or could not be sent.
