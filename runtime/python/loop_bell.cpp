@@ -27,6 +27,12 @@ PyObject *create_bell(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   return Holder<LoopBell>::create(type, std::move(bell.value()));
 }
 
+void dealloc_bell(PyObject *self) {
+  // Those that were chosen and not taken would keep it.
+  if (LoopBell &bell = Holder<LoopBell>::of(self); !bell.is_from_parent()) bell.close();
+  Holder<LoopBell>::dealloc(self);
+}
+
 PyObject *fileno_of_bell(PyObject *self, PyObject *) {
   return PyLong_FromSsize_t(Holder<LoopBell>::of(self).descriptor());
 }
@@ -79,7 +85,7 @@ PyType_Slot bell_slots[] = {
     {Py_tp_doc,
      const_cast<char *>("LoopBell(as_socket=False)\n--\n\nHow channels reach one event loop.")},
     {Py_tp_new, reinterpret_cast<void *>(create_bell)},
-    {Py_tp_dealloc, reinterpret_cast<void *>(Holder<LoopBell>::dealloc)},
+    {Py_tp_dealloc, reinterpret_cast<void *>(dealloc_bell)},
     {Py_tp_methods, bell_methods},
     {0, nullptr}};
 
