@@ -203,8 +203,8 @@ INTERLOCK_API int interlock_loop_send_value(interlock_loop_t *loop, interlock_ch
 /* Gives a pending operation up: its callback will not be called, and what it waited for is there for
  * others. value: null, or where to put what was to be sent (null for a receive), to be released with
  * interlock_value_release().
- * Errors: ESTATE if its callback has been called, or is running, or if the value has been received by
- * the other side of a rendezvous and the callback is still to come. */
+ * Errors: EINVAL if its callback has been called or is running, or if the other side of a rendezvous has
+ * received the value and the callback is still to come. */
 INTERLOCK_API int interlock_loop_cancel(interlock_loop_t *loop, uint64_t operation,
                                         interlock_value_t **value);
 

@@ -144,7 +144,7 @@ Status Loop::cancel(std::uint64_t id, Message &unsent) {
   const Use use(*this);
   if (!use.status().ok()) return use.status();
   const auto found = lane_of_.find(id);
-  if (found == lane_of_.end()) return Status(Code::kESTATE, "the operation is over, or no such");
+  if (found == lane_of_.end()) return Status(Code::kEINVAL, "the operation is not pending");
   const std::shared_ptr<Lane> lane = lanes_.at(found->second->key);
   auto &operations = lane->operations;
   const auto operation =
@@ -159,7 +159,7 @@ Status Loop::cancel(std::uint64_t id, Message &unsent) {
     bell_->ring();
   }
   if (is_first && lane->is_served)
-    return Status(Code::kESTATE, "it was sent; only its callback is missing");
+    return Status(Code::kEINVAL, "the value was received; only the callback is missing");
   unsent = std::move(is_first ? lane->waiter->message() : (*operation)->message);
   operations.erase(operation);
   lane_of_.erase(found);

@@ -49,7 +49,8 @@ class Loop final : public RefCounted {
   /// the middle of a cell.
   [[nodiscard]] Status dispatch();
   /// Gives an operation up that has not completed; nothing gets lost: its message is the caller's.
-  /// Errors: kESTATE also if it is over, or was sent and only complete() is missing.
+  /// Errors: kEINVAL if it is over, or was received by the other side of a rendezvous and only
+  /// complete() is missing.
   [[nodiscard]] Status cancel(std::uint64_t id, Message &unsent);
   /// Gives all operations up, for good: complete() is not called any more.
   [[nodiscard]] Status end();

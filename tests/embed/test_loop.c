@@ -303,7 +303,7 @@ Test(loop, a_cancelled_receive_takes_nothing) {
     uint64_t waiting = start_recv(loop, channel, &seen);
     cr_assert_eq(interlock_loop_cancel(loop, waiting, &value), INTERLOCK_OK);
     cr_assert_null(value);
-    cr_assert_eq(interlock_loop_cancel(loop, waiting, NULL), INTERLOCK_ESTATE);
+    cr_assert_eq(interlock_loop_cancel(loop, waiting, NULL), INTERLOCK_EINVAL);
     cr_assert_eq(interlock_channel_send_int64(channel, 1, 1), INTERLOCK_OK);
     uint64_t possible = start_recv(loop, channel, &seen);
     cr_assert_eq(interlock_loop_cancel(loop, possible, NULL), INTERLOCK_OK);
@@ -365,7 +365,7 @@ Test(loop, a_send_that_a_rendezvous_has_completed_is_not_cancelled) {
   uint64_t taken = start_send(loop, channel, 1, &seen);
   uint64_t next = start_send(loop, channel, 2, &seen);
   cr_assert_eq(recv_number(channel), 1);
-  for (int i = 0; i < 2; ++i) cr_assert_eq(interlock_loop_cancel(loop, taken, &value), INTERLOCK_ESTATE);
+  for (int i = 0; i < 2; ++i) cr_assert_eq(interlock_loop_cancel(loop, taken, &value), INTERLOCK_EINVAL);
   cr_assert_null(value);
   cr_assert(rings(loop, 0));
   dispatch(loop);
@@ -492,7 +492,7 @@ Test(loop, a_callback_releases_its_loop) {
 static void cancel_both(void *data, int code, interlock_value_t *value) {
   scene_t *scene = data;
   note(&scene->seen, code, value);
-  cr_assert_eq(interlock_loop_cancel(scene->loop, scene->own, NULL), INTERLOCK_ESTATE);
+  cr_assert_eq(interlock_loop_cancel(scene->loop, scene->own, NULL), INTERLOCK_EINVAL);
   cr_assert_eq(interlock_loop_cancel(scene->loop, scene->other, NULL), INTERLOCK_OK);
 }
 
