@@ -182,7 +182,7 @@ INTERLOCK_API int interlock_loop_release(interlock_loop_t *loop);
  * these interlock_error_message() has the sentence.
  * value: what was received, or what could not be sent; else null.
  * Owns: value is now the callback's, to be released with interlock_value_release().
- * Thread: that which dispatches. May call every function, also start and cancel operations. */
+ * Thread: that which dispatches. May call every function, also start and cancel operations; must return. */
 typedef void (*interlock_callback_t)(void *data, int code, interlock_value_t *value);
 /* Each of the two starts an operation, never blocks and never calls the callback itself: that is called
  * exactly once, unless the operation is cancelled. Nothing is received before the callback is called, so

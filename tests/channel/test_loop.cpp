@@ -135,6 +135,40 @@ Test(loop, two_loops_of_two_threads_share_a_channel_and_cancel, .timeout = kLimi
   }
 }
 
+Test(loop, threads_that_meet_in_a_loop_are_refused, .timeout = kLimit) {
+  const auto loop = create_loop();
+  const auto channel = create(2);
+  Atomic<int> started{0};
+  Atomic<int> cancelled{0};
+  int sent = 0;  // what only who is in the loop touches
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 300; ++i) {
+        std::unique_ptr<Loop::Operation> operation = std::make_unique<Sender>(sent);
+        operation->message = Message::from_int64(i);
+        std::uint64_t id = 0;
+        Status status = loop->start(channel, kSend, operation, id);
+        cr_assert_eq(status.ok(), operation == nullptr, "it is owned only if it succeeds");
+        if (status.ok()) ++started;
+        status = loop->dispatch();
+        cr_assert(status.ok() || status.code() == Code::kESTATE);
+        Message unsent;
+        if (i % 3 == 0 && id != 0 && loop->cancel(id, unsent).ok()) ++cancelled;
+      }
+    });
+  }
+  std::thread receiver([&] {
+    Message message;
+    while (channel->recv_until(message, Deadline::never()).ok()) {
+    }
+  });
+  for (std::thread &thread : threads) thread.join();
+  while (sent + cancelled != started) cr_assert(loop->dispatch().ok());
+  channel->close();
+  receiver.join();
+}
+
 Test(loop, ends_while_others_ring_for_it, .timeout = kLimit) {
   for (const std::size_t capacity : kEveryKind) {
     if (capacity == 0) continue;  // nobody might come to take the last ones

@@ -563,6 +563,31 @@ Test(loop, a_callback_dispatches) {
   }
 }
 
+static void nest_and_release(void *data, int code, interlock_value_t *value) {
+  scene_t *scene = data;
+  cr_assert_eq(code, INTERLOCK_OK);
+  interlock_value_release(value);
+  ++scene->calls;
+  if (scene->depth++ == 0) {
+    dispatch(scene->loop);
+  } else {
+    cr_assert_eq(interlock_loop_release(scene->loop), INTERLOCK_OK);
+  }
+}
+
+Test(loop, a_callback_of_a_nested_dispatch_releases) {
+  scene_t scene = {.loop = create_loop(), .channel = create_channel(4)};
+  for (int i = 0; i < 4; ++i) {
+    cr_assert_eq(interlock_channel_send_int64(scene.channel, i, 1), INTERLOCK_OK);
+    cr_assert_eq(interlock_loop_recv(scene.loop, scene.channel, nest_and_release, &scene, NULL),
+                 INTERLOCK_OK);
+  }
+  dispatch(scene.loop);
+  cr_assert_eq(scene.calls, 2);
+  cr_assert_eq(recv_number(scene.channel), 2);
+  interlock_channel_release(scene.channel);
+}
+
 static void *use_in_another_thread(void *data) {
   scene_t *scene = data;
   interlock_value_t *value;
