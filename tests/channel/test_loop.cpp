@@ -131,7 +131,8 @@ Test(loop, two_loops_of_two_threads_share_a_channel_and_cancel, .timeout = kLimi
     while (sent + cancelled != 200) cr_assert(loop->dispatch().ok());
     channel->close();
     for (std::thread &thread : threads) thread.join();
-    cr_assert_eq(received[0].numbers.size() + received[1].numbers.size(), sent);
+    cr_assert_eq(received[0].numbers.size() + received[1].numbers.size(),
+                 static_cast<std::size_t>(sent));
   }
 }
 
