@@ -25,10 +25,19 @@ class _Bell:
             loop.add_reader(self._bell.fileno(), self._tell)
         except NotImplementedError:
             self._bell = _interlock.LoopBell(as_socket=True)
-            # Not kept here: the loop does, and a bell that led to its loop would keep that for ever.
-            task = loop.create_task(self._listen(loop), name="interlock bell")
-            task._log_destroy_pending = False  # it lasts as long as the loop
+            self._begin_to_listen(loop)
         self.waiter = self._bell.waiter
+
+    def _begin_to_listen(self, loop):
+        # Not kept here: the loop does, and a bell that led to its loop would keep that for ever.
+        task = loop.create_task(self._listen(loop), name="interlock bell")
+        task._log_destroy_pending = False  # it lasts as long as the loop
+        task.add_done_callback(self._listen_on)
+
+    def _listen_on(self, task):
+        """An interrupt ends the loop, and what runs just then: after that it may run again."""
+        if not task.cancelled() and isinstance(task.exception(), KeyboardInterrupt):
+            self._begin_to_listen(task.get_loop())
 
     async def _listen(self, loop):
         family = getattr(socket, "AF_UNIX", socket.AF_INET)

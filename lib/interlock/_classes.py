@@ -117,13 +117,14 @@ def _create_enum(key, namespace, metaclass, name, bases, module, qualname, membe
 
 def _fill_class(cls, state):
     entry = _entries[id(cls)]
-    if entry.native or entry.version >= state["version"]:
-        return
-    entry.version = state["version"]
-    for name, value in state["attributes"].items():
-        type.__setattr__(cls, name, value)
-    if hasattr(cls, "__abstractmethods__"):
-        importlib.import_module("abc").update_abstractmethods(cls)
+    with _lock:
+        if entry.native or entry.version >= state["version"]:
+            return
+        for name, value in state["attributes"].items():
+            type.__setattr__(cls, name, value)
+        if hasattr(cls, "__abstractmethods__"):
+            importlib.import_module("abc").update_abstractmethods(cls)
+        entry.version = state["version"]  # last, as for a function
 
 
 # Parts of classes and functions that CPython itself does not take apart.

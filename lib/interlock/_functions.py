@@ -172,22 +172,28 @@ def _create_function(key, namespace, module, name, qualname, code, closure, cell
 
 def _fill_function(function, state):
     entry = _entries[id(function)]
-    version = state.pop("version")
-    if entry.native or entry.version >= version:
+    if entry.native:
         return
-    entry.version = version
-    for mine, new in zip(function.__closure__ or (), state.pop("__closure__") or (), strict=True):
-        if mine is not new:
-            try:
-                mine.cell_contents = new.cell_contents
-            except ValueError:  # not filled yet: its contents are this function
-                pass
+    version = state.pop("version")
+    closure = state.pop("__closure__") or ()
+    values = state.pop("__globals__", ())
+    attributes = state.pop("__dict__", ())
     for name in state.pop("imports", ()):
         importlib.import_module(name)
-    function.__globals__.update(state.pop("__globals__", ()))
-    function.__dict__.update(state.pop("__dict__", ()))
-    for name, value in state.items():
-        setattr(function, name, value)
+    with _lock:
+        if entry.version >= version:
+            return
+        for mine, new in zip(function.__closure__ or (), closure, strict=True):
+            if mine is not new:
+                try:
+                    mine.cell_contents = new.cell_contents
+                except ValueError:  # not filled yet: its contents are this function
+                    pass
+        function.__globals__.update(values)
+        function.__dict__.update(attributes)
+        for name, value in state.items():
+            setattr(function, name, value)
+        entry.version = version  # last: what fails, or is interrupted, is done again the next time
 
 
 # Code objects and cells.

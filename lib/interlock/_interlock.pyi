@@ -75,10 +75,13 @@ class Sender(Handle):
 class Timer:
     """A case of select() that becomes ready by itself."""
 
-def after(seconds: float, /) -> Timer: ...
+def after(seconds: float | None, /) -> Timer: ...
 def every(seconds: float, /) -> Timer: ...
 def select(
-    cases: Iterable[Channel | tuple[Channel, Any] | Timer], timeout: float | None = None, *, biased: bool = False
+    cases: Iterable[Channel | tuple[Channel | Sender, Any] | Timer],
+    timeout: float | None = None,
+    *,
+    biased: bool = False,
 ) -> tuple[int, Any]: ...
 
 class LoopBell:

@@ -50,8 +50,7 @@ struct Loop::Lane {
   const Ref<LoopWaiter> waiter;  // has the first operation's message, and the channel
   std::deque<std::unique_ptr<Operation>> operations;
   BusyLadder busy;
-  bool is_ready = false;   // is in ready_
-  bool is_served = false;  // the first operation is over; only its complete() is missing
+  bool is_ready = false;  // is in ready_
 };
 
 Result<Ref<Loop>> Loop::create() {
@@ -106,11 +105,8 @@ Status Loop::dispatch() {
 }
 
 void Loop::serve(const std::shared_ptr<Lane> &lane) {
-  LoopWaiter &waiter = *lane->waiter;
   for (std::size_t left = lane->operations.size(); left != 0 && !lane->operations.empty(); --left) {
-    const Step step = lane->is_served        ? Step::kDone
-                      : waiter.is_watching() ? waiter.resume()
-                                             : waiter.start();
+    const Step step = lane->waiter->start();
     if (step == Step::kBlocked) break;
     if (step == Step::kBusy) {
       make_ready(lane);
@@ -126,7 +122,6 @@ void Loop::complete_first(const std::shared_ptr<Lane> &lane) {
   const auto operation = std::move(lane->operations.front());
   lane->operations.pop_front();
   lane_of_.erase(operation->id_);
-  lane->is_served = false;
   lane->busy = BusyLadder();
   operation->message = std::move(lane->waiter->message());
   const Code code = code_of(lane->waiter->outcome());
@@ -153,14 +148,14 @@ Status Loop::cancel(std::uint64_t id, Message &unsent) {
   const bool receives = lane->key.second == Channel::Direction::kReceive;
   // The waiter of a receiver goes on for the next one.
   const bool is_in_queue = is_first && !(receives && operations.size() > 1);
-  if (is_in_queue && !lane->is_served && lane->waiter->cancel()) {
-    lane->is_served = true;
+  LoopWaiter &waiter = *lane->waiter;
+  if (is_in_queue) waiter.cancel();
+  if (is_first && waiter.is_over()) {
     make_ready(lane);
     bell_->ring();
-  }
-  if (is_first && lane->is_served)
     return Status(Code::kEINVAL, "the value was received; only the callback is missing");
-  unsent = std::move(is_first ? lane->waiter->message() : (*operation)->message);
+  }
+  unsent = std::move(is_first ? waiter.message() : (*operation)->message);
   operations.erase(operation);
   lane_of_.erase(found);
   if (is_in_queue && !operations.empty()) arm(lane);

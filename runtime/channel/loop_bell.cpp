@@ -64,6 +64,7 @@ LoopWaiter::LoopWaiter(Ref<LoopBell> bell, Ref<Channel> channel, Channel::Direct
       message_(std::move(message)) {}
 
 Step LoopWaiter::start() {
+  if (is_over_ || leave_queue()) return Step::kDone;
   BusyLadder busy;
   for (;;) {
     std::size_t count = 0;
@@ -76,6 +77,7 @@ Step LoopWaiter::start() {
     const bool refuses = channel_->policy() == Channel::Policy::kRefuse;
     if (outcome_ != Attempt::kEmpty && (outcome_ != Attempt::kFull || refuses)) {
       settle();
+      is_over_ = true;
       return Step::kDone;
     }
     if (!watch()) {
@@ -87,14 +89,12 @@ Step LoopWaiter::start() {
   }
 }
 
-Step LoopWaiter::resume() {
-  const bool is_over = !is_watching_;
-  return is_over || leave_queue() ? Step::kDone : start();
-}
+Step LoopWaiter::resume() { return is_watching_ ? start() : Step::kDone; }
 
 bool LoopWaiter::watch() {
   context_.rearm();
   is_watching_ = true;
+  is_over_ = false;
   const bool drops =
       direction_ == Channel::Direction::kSend && channel_->policy() != Channel::Policy::kWait;
   return channel_->watch(direction_, waiter_) || drops;
@@ -105,6 +105,7 @@ bool LoopWaiter::leave_queue() {
   const bool served = channel_->unwatch(direction_, waiter_);
   if (served) {
     outcome_ = Attempt::kDone;
+    is_over_ = true;
   } else if (context_.choice() != WaitContext::kWaiting) {
     owes_ = true;
   }
@@ -115,10 +116,9 @@ void LoopWaiter::settle() {
   if (std::exchange(owes_, false)) channel_->pass_on(direction_);
 }
 
-bool LoopWaiter::cancel() {
-  const bool served = leave_queue();  // never a receiver: it has taken nothing
+void LoopWaiter::cancel() {
+  (void)leave_queue();  // a receiver is never served: it has taken nothing
   settle();
-  return served;
 }
 
 }  // namespace interlock

@@ -15,7 +15,7 @@ namespace interlock {
 
 class LoopWaiter;
 
-class LoopBell final : public RefCounted {
+class LoopBell final : public WakeTarget {
  public:
   /// `as_socket`: see Doorbell.  Errors: kESYSTEM.
   [[nodiscard]] static Result<Ref<LoopBell>> create(bool as_socket);
@@ -25,6 +25,8 @@ class LoopBell final : public RefCounted {
   /// The waiters that were chosen since the last time and still wait, in that order; each is to
   /// resume(). Thread: the loop's.  Blocks: never.
   [[nodiscard]] std::vector<Ref<LoopWaiter>> take();
+  /// Rings without a waiter, so that the loop looks around.
+  void wake() noexcept override { doorbell_.ring(); }
   /// Lets the loop look, as if a waiter had been chosen. Thread: any.  Blocks: never.
   void ring() noexcept;
   /// Forgets who was chosen, also later: those who hang on a bell keep it. Thread: the loop's,
@@ -55,16 +57,18 @@ class LoopWaiter final : public WakeTarget {
 
   /// Tries, and if the operation is not possible yet registers with the channel: kBlocked. kDone
   /// with outcome(). kBusy: another thread is in the middle of it; start again, a little later.
+  /// What is over stays so.
   [[nodiscard]] Step start();
   /// After the bell: tries again. As start(). What is over stays so.
   [[nodiscard]] Step resume();
-  /// Registers with the channel and does not try. True if resume() is not to wait for the bell.
+  /// Registers with the channel and does not try; what was over begins again. True if resume() is
+  /// not to wait for the bell.
   [[nodiscard]] bool watch();
-  [[nodiscard]] bool is_watching() const noexcept { return is_watching_; }
-  /// Gives the operation up; nothing gets lost. Idempotent. True if the other side had completed
-  /// it.
-  bool cancel();
-  /// kDone, kClosed, or kFull (a policy).
+  /// Gives the operation up; nothing gets lost. Idempotent.
+  void cancel();
+  /// Whether start() or resume() has said kDone because of outcome(), not of cancel().
+  [[nodiscard]] bool is_over() const noexcept { return is_over_; }
+  /// Once it is over: kDone, kClosed, or kFull (a policy).
   [[nodiscard]] Attempt outcome() const noexcept { return outcome_; }
   /// What was received, or could not be sent.
   [[nodiscard]] Message &message() noexcept { return message_; }
@@ -90,6 +94,7 @@ class LoopWaiter final : public WakeTarget {
   WaitContext context_{*this};
   ChannelWaiter waiter_{context_, 0, message_};
   bool is_watching_ = false;
+  bool is_over_ = false;
   bool owes_ = false;  // it was chosen; see settle()
   Atomic<bool> is_hung_{false};
   LoopWaiter *next_hung_ = nullptr;

@@ -155,11 +155,11 @@ Status RendezvousChannel::transfer_until(Direction direction, std::span<Message>
 }
 
 void RendezvousChannel::close() {
+  Wakeups wakeups;
   MutexGuard guard(mutex_);
   if (std::exchange(closed_, true)) return;
-  Wakeup wakeup;
   for (Side *const side : {&senders_, &receivers_}) {
-    while (side->list.choose(wakeup) != nullptr) wakeup.deliver();
+    for (Wakeup wakeup; side->list.choose(wakeup) != nullptr;) wakeups.add(std::move(wakeup));
     side->waiting = 0;
   }
 }

@@ -17,7 +17,8 @@ class Select {
     if (!biased && !cases.empty()) start_ = turn++ % cases.size();
   }
 
-  /// Tries every case once. kDone or kClosed with index(); kEmpty; kBusy if it must be tried again.
+  /// Tries every case once. kDone, kClosed or kFull with index(); kEmpty; kBusy if it must be tried
+  /// again.
   [[nodiscard]] Attempt poll();
   /// Until something may be possible, or has been done: then kDone.
   [[nodiscard]] Attempt wait(Deadline deadline, WaitResult &result);
@@ -28,6 +29,7 @@ class Select {
   [[nodiscard]] int peer() const noexcept;
 
  private:
+  /// kFull only where the channel refuses what it has no room for; else that is kEmpty.
   [[nodiscard]] Attempt attempt(std::size_t index);
   [[nodiscard]] Deadline first_timer() const noexcept;
   /// Puts the context into all queues. True if something may be possible already.
@@ -47,16 +49,29 @@ Attempt Select::attempt(std::size_t index) {
   index_ = index;
   if (each.channel == nullptr) return each.at.passed() ? Attempt::kDone : Attempt::kEmpty;
   std::size_t count = 0;
-  return each.channel->attempt(each.direction, {each.message, 1}, count);
+  const Attempt attempted = each.channel->attempt(each.direction, {each.message, 1}, count);
+  const bool waits = each.channel->policy() != Channel::Policy::kRefuse;
+  return attempted == Attempt::kFull && waits ? Attempt::kEmpty : attempted;
+}
+
+/// Whether the select ends with it.
+bool is_end(Attempt attempt) noexcept {
+  return attempt == Attempt::kDone || attempt == Attempt::kClosed || attempt == Attempt::kFull;
 }
 
 Attempt Select::poll() {
   Attempt outcome = Attempt::kEmpty;
+  std::size_t refused = 0;
   for (std::size_t i = 0; i < cases_.size(); ++i) {
     const Attempt attempted = attempt((start_ + i) % cases_.size());
     if (attempted == Attempt::kDone || attempted == Attempt::kClosed) return attempted;
+    if (attempted == Attempt::kFull && outcome == Attempt::kEmpty) {
+      refused = index_;
+      outcome = attempted;
+    }
     if (attempted == Attempt::kBusy) outcome = attempted;
   }
+  index_ = refused;
   return outcome;
 }
 
@@ -143,8 +158,7 @@ Status try_select(std::span<SelectCase> cases, bool biased, std::size_t &index) 
   Select select(cases, biased);
   const Attempt attempted = select.poll();
   index = select.index();
-  if (attempted == Attempt::kDone || attempted == Attempt::kClosed) return code_of(attempted);
-  return Code::kEEMPTY;
+  return is_end(attempted) ? code_of(attempted) : Code::kEEMPTY;
 }
 
 Status select_until(std::span<SelectCase> cases, bool biased, Deadline deadline,
@@ -162,7 +176,7 @@ Status select_until(std::span<SelectCase> cases, bool biased, Deadline deadline,
     } else if (attempted == Attempt::kEmpty && !select.climb(ladder)) {
       attempted = select.wait(deadline, result);
     }
-    if (attempted == Attempt::kDone || attempted == Attempt::kClosed) {
+    if (is_end(attempted)) {
       index = select.index();
       return code_of(attempted);
     }

@@ -24,8 +24,9 @@ struct SelectCase {
 /// Does the first of `cases` that is possible: `index` says which. Of several possible ones, the
 /// first if `biased`, else the first from a place on that moves on with each call of the thread.
 /// Thread: any.  Locks: none held, no interpreter lock.  Blocks: until `deadline`.
-/// Errors: kECLOSED (the channel of case `index` is closed), kETIMEDOUT, kEINTERRUPTED, kEINVAL (no
-/// cases, and no deadline); nothing was sent or taken then.
+/// A send does what the channel's policy says: with kRefuse it fails, if no other case is possible.
+/// Errors: kECLOSED (the channel of case `index` is closed), kEFULL (it refuses), kETIMEDOUT,
+/// kEINTERRUPTED, kEINVAL (no cases, and no deadline); nothing was sent or taken then.
 [[nodiscard]] Status select_until(std::span<SelectCase> cases, bool biased, Deadline deadline,
                                   std::size_t &index);
 /// As select_until, but never waits: kEEMPTY if nothing is possible, or another thread is in the

@@ -238,6 +238,18 @@ void Interpreter::send_interrupt_locked() {
   home_parker_->interrupt();
   retain();  // deliver_interrupt() releases
   if (!add_pending_call(python_, deliver_interrupt, this)) release();
+  // After the call is pending: whoever looks around because of this finds it.
+  for (WakeTarget *each : interrupt_targets_) each->wake();
+}
+
+void Interpreter::add_interrupt_target(WakeTarget &target) {
+  MutexGuard guard(mutex_);
+  interrupt_targets_.push_back(&target);
+}
+
+void Interpreter::remove_interrupt_target(WakeTarget &target) {
+  MutexGuard guard(mutex_);
+  std::erase(interrupt_targets_, &target);
 }
 
 int Interpreter::deliver_interrupt(void *argument) {

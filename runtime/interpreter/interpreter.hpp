@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An isolated CPython interpreter with its own lock, and its home thread: the OS thread that
 // creates it, runs what its HomeService gives it, and ends it. Handles, the registry and the home
-// thread each hold a reference. Lock: mutex_ (kRegistry) guards state_, waiters_ and thread_.
+// thread each hold a reference. Lock: mutex_ (kRegistry) guards state_, waiters_, thread_ and
+// interrupt_targets_.
 #pragma once
 
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "base/status.hpp"
 #include "lock/mutex.hpp"
 #include "lock/parker.hpp"
+#include "lock/wait_queue.hpp"
 #include "platform/thread.hpp"
 
 namespace interlock {
@@ -68,6 +70,10 @@ class Interpreter final : public Shared {
   /// they return. With `ending` also in what it runs to end the interpreter. Thread: any, attached
   /// or not.  Blocks: never.
   void interrupt(bool ending = false);
+  /// `target` is woken by interrupts as well, until it is removed: where the home thread waits may
+  /// be an event loop. Thread: any, attached or not.  Blocks: never for long.
+  void add_interrupt_target(WakeTarget &target);
+  void remove_interrupt_target(WakeTarget &target);
 
   /// Gives up waiting: the home thread may run on, but nothing more is expected of it. What the
   /// service holds is failed. Thread: any; not attached.
@@ -123,6 +129,7 @@ class Interpreter final : public Shared {
   State state_ = State::kStarting;
   Status failure_;  // why the interpreter never served
   std::vector<Parker *> waiters_;
+  std::vector<WakeTarget *> interrupt_targets_;
   Thread thread_;
   PyInterpreterState *python_ = nullptr;  // null before creation and from the beginning of the end
   PyInterpreterState *undeleted_ = nullptr;  // ended, but with threads left in it

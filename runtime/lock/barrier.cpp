@@ -19,6 +19,10 @@ void Barrier::end_round_locked(Fate fate, Wakeups &wakeups) noexcept {
 Status Barrier::wait_until(Deadline deadline, std::uint32_t &index) noexcept {
   Arrival arrival(*this);
   index = arrival.index();
+  const Code code = arrival.wait_until(deadline);
+  if (code != Code::kEINTERRUPTED || arrival.give_up()) return code;
+  // The round has ended since: the interrupt is for the next wait, as below.
+  Parker::current().interrupt();
   return arrival.wait_until(deadline);
 }
 
@@ -64,21 +68,34 @@ Barrier::Arrival::Arrival(Barrier &barrier) noexcept : Waiter(context_), barrier
 }
 
 Barrier::Arrival::~Arrival() {
-  if (!is_registered_) return;
+  if (is_registered_) give_up();
+}
+
+bool Barrier::Arrival::give_up() noexcept {
   Wakeups wakeups;
   MutexGuard guard(barrier_.mutex_);
-  if (!barrier_.list_.remove(*this)) return;
+  return give_up_locked(wakeups);
+}
+
+bool Barrier::Arrival::give_up_locked(Wakeups &wakeups) noexcept {
+  if (!barrier_.list_.remove(*this)) return false;
+  is_registered_ = false;
+  fate_ = Fate::kBroken;
   barrier_.broken_ = true;
   barrier_.end_round_locked(Fate::kBroken, wakeups);
+  return true;
 }
 
 Code Barrier::Arrival::wait_until(Deadline deadline) noexcept {
   if (is_registered_) {
     WaitResult result = WaitResult::kWoken;
     if (!is_over()) result = wait_for_choice(context_, barrier_.peer_processor(), deadline);
+    Wakeups wakeups;
     MutexGuard guard(barrier_.mutex_);
-    if (fate_ == Fate::kOpen)
-      return result == WaitResult::kTimedOut ? Code::kETIMEDOUT : Code::kEINTERRUPTED;
+    if (fate_ == Fate::kOpen && result != WaitResult::kTimedOut) return Code::kEINTERRUPTED;
+    // At once: a round that ended between a timeout and what follows from it would be passed by
+    // all but this one.
+    if (give_up_locked(wakeups)) return Code::kETIMEDOUT;
     is_registered_ = false;
     // An interrupt that came with the end of the round is for the next wait: nothing gets lost.
     if (result == WaitResult::kInterrupted) Parker::current().interrupt();

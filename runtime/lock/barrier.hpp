@@ -75,11 +75,17 @@ class Barrier::Arrival : private Waiter {
   }
   /// Until the round is over.
   /// Locks: none held, no interpreter lock unless is_over().  Blocks: until `deadline`.
-  /// Errors: kEBROKEN; kETIMEDOUT, kEINTERRUPTED: the round is open, and so is this arrival.
+  /// Errors: kEBROKEN; kETIMEDOUT, which breaks the barrier; kEINTERRUPTED: the round is open, and
+  /// so is this arrival.
   [[nodiscard]] Code wait_until(Deadline deadline) noexcept;
+  /// Gives up, which breaks the barrier. False if the round is over.  Blocks: never for long.
+  bool give_up() noexcept;
 
  private:
   friend class Barrier;
+  /// False if the round was over before.
+  bool give_up_locked(Wakeups &wakeups) noexcept;
+
   Barrier &barrier_;
   WaitContext context_;
   std::uint32_t index_ = 0;

@@ -19,7 +19,8 @@
 
 namespace interlock {
 
-/// What is told that a context was chosen, where no thread is parked: an event loop's waiter.
+/// What is told, where no thread is parked, that a context was chosen or an interrupt came: an
+/// event loop's waiter, or its bell.
 class WakeTarget : public RefCounted {
  public:
   /// Thread: any.  Locks: any may be held; takes none.  Blocks: never.

@@ -34,4 +34,9 @@ class Arguments {
   PyObject *const names_;   // of those after them; null or a tuple
 };
 
+/// Whether it stands for an integer. A bool does not: it would be a mistake.
+[[nodiscard]] inline bool is_int(PyObject *object) noexcept {
+  return PyIndex_Check(object) && !PyBool_Check(object);
+}
+
 }  // namespace interlock

@@ -68,8 +68,18 @@ void spin_attached(int peer, Ready ready) noexcept {
                          kAttachedSpinNs);
 }
 
-/// Reads a timeout in seconds: None is never. False with a Python exception for anything else than
-/// a number that is not negative.
+// What follows is false with a TypeError or ValueError: "`expected`, not ...".
+
+struct SecondsRange {
+  double least;
+  double most;
+};
+/// Reads a number of seconds within `range`.
+[[nodiscard]] bool parse_seconds(PyObject *object, const char *expected, SecondsRange range,
+                                 double &seconds);
+/// Reads a number of seconds from now on, 0 or more.
+[[nodiscard]] bool parse_delay(PyObject *delay, const char *expected, Deadline &deadline);
+/// Reads a timeout in seconds: null or None is never.
 [[nodiscard]] bool parse_timeout(PyObject *timeout, Deadline &deadline);
 
 }  // namespace interlock

@@ -48,11 +48,15 @@ bool parse_policy(PyObject *object, Channel::Policy &policy) {
 bool parse_capacity(PyObject *object, std::size_t &capacity) {
   capacity = object == nullptr ? 1 : Channel::kUnbounded;
   if (object == nullptr || Py_IsNone(object)) return true;
-  const Py_ssize_t number = PyNumber_AsSsize_t(object, PyExc_OverflowError);
+  constexpr const char *kExpected = "capacity must be an int >= 0, or None for no bound";
+  if (!is_int(object)) {
+    PyErr_Format(PyExc_TypeError, "%s, not %T", kExpected, object);
+    return false;
+  }
+  const Py_ssize_t number = PyNumber_AsSsize_t(object, nullptr);  // the largest if it is larger
   if (number == -1 && PyErr_Occurred()) return false;
   if (number < 0) {
-    PyErr_Format(PyExc_ValueError,
-                 "capacity must be a number of items >= 0, or None for no bound, not %zd", number);
+    PyErr_Format(PyExc_ValueError, "%s, not %R", kExpected, object);
     return false;
   }
   capacity = static_cast<std::size_t>(number);
@@ -171,13 +175,15 @@ bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
 }
 
 /// The next items of an iterator, a batch at most; `more` says whether it may have others. False
-/// with a Python exception set.
+/// with a Python exception set; what came before it is in `messages`.
 bool encode_next(PyObject *iterator, std::vector<Message> &messages, bool &more) {
   while (messages.size() < kBatch) {
     const PyRef item = PyRef::steal(PyIter_Next(iterator));
     more = static_cast<bool>(item);
     if (!more) return PyErr_Occurred() == nullptr;
-    if (!encode_item(item.get(), messages)) return false;
+    if (encode_item(item.get(), messages)) continue;
+    messages.pop_back();
+    return false;
   }
   return true;
 }
@@ -191,6 +197,27 @@ PyObject *raise_after(const Status &status, std::size_t sent) {
     PyErr_Clear();
   PyErr_SetRaisedException(Py_XNewRef(exception.get()));
   return nullptr;
+}
+
+/// After an iterator that raised: sends what it gave before, then raises that with `sent`. Who is
+/// interrupted does not wait for room any more.
+PyObject *send_rest(PyObject *self, std::span<Message> messages, std::size_t sent,
+                    Deadline deadline) {
+  PyRef failure = PyRef::steal(PyErr_GetRaisedException());
+  const bool is_error = PyErr_GivenExceptionMatches(failure.get(), PyExc_Exception) != 0;
+  Channel *const channel = usable_channel(self);
+  const Status status = channel != nullptr ? send_all(*channel, messages, sent,
+                                                      is_error ? deadline : Deadline::past())
+                                           : Status(Code::kEPYTHON);
+  if (!status.ok() && (is_error || status.code() != Code::kETIMEDOUT)) {
+    raise_after(status, sent);
+    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+    PyException_SetContext(raised.get(), failure.release());
+    PyErr_SetRaisedException(Py_NewRef(raised.get()));
+    return nullptr;
+  }
+  PyErr_SetRaisedException(failure.release());
+  return raise_after(Code::kEPYTHON, sent);
 }
 
 /// The list of what `messages` carry. If some cannot be rebuilt, the exception of the first one has
@@ -230,10 +257,14 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
       !Arguments{values, count, names}.parse("recv_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
+  if (!is_int(slots[0])) {
+    PyErr_Format(PyExc_TypeError, "n must be an int, not %T", slots[0]);
+    return nullptr;
+  }
   const Py_ssize_t most = PyNumber_AsSsize_t(slots[0], nullptr);
   if (most == -1 && PyErr_Occurred()) return nullptr;
   if (most < 1) {
-    PyErr_Format(PyExc_ValueError, "n must be at least 1, not %zd", most);
+    PyErr_Format(PyExc_ValueError, "n must be at least 1, not %R", slots[0]);
     return nullptr;
   }
   std::array<Message, kBatch> few;
@@ -263,11 +294,17 @@ PyObject *next(PyObject *self) {
   return finish_recv(status, message);
 }
 
-PyObject *asend(PyObject *self, PyObject *object) { return call_aio("send", self, object); }
+PyObject *asend(PyObject *self, PyObject *object) {
+  return usable_channel(self) != nullptr ? call_aio("send", self, object) : nullptr;
+}
 
-PyObject *arecv(PyObject *self, PyObject *) { return call_aio("receive", self); }
+PyObject *arecv(PyObject *self, PyObject *) {
+  return usable_channel(self) != nullptr ? call_aio("receive", self) : nullptr;
+}
 
-PyObject *anext(PyObject *self) { return call_aio("receive_next", self); }
+PyObject *anext(PyObject *self) {
+  return usable_channel(self) != nullptr ? call_aio("receive_next", self) : nullptr;
+}
 
 PyObject *sender(PyObject *self, PyObject *) {
   ModuleState *const state = module_state();
@@ -292,9 +329,14 @@ PyObject *cancel(PyObject *self, PyObject *) {
   Py_RETURN_NONE;
 }
 
-PyObject *enter(PyObject *self, PyObject *) { return Py_NewRef(self); }
+PyObject *enter(PyObject *self, PyObject *) {
+  return usable_channel(self) != nullptr ? Py_NewRef(self) : nullptr;
+}
 
-PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
+PyObject *leave(PyObject *self, PyObject *args) {
+  if (leaves_in_child(channel_of(self), args)) Py_RETURN_NONE;
+  return close(self, nullptr);
+}
 
 PyObject *stats(PyObject *self, PyObject *) {
   Channel *const channel = usable_channel(self);
@@ -369,7 +411,9 @@ PyMethodDef methods[] = {
      "Send all items in order, many at a time: faster than one by one.\n\n"
      "A list or tuple is refused as a whole if one item cannot cross; other iterables are taken "
      "64\n"
-     "items at a time. Errors as for send(), with an attribute `sent`: how many items were sent."},
+     "items at a time, and what they give before they raise is sent. Errors as for send(), and "
+     "those of\n"
+     "the iterable, with an attribute `sent`: how many items were sent."},
     {"recv_many", as_method(recv_many), kFast,
      "recv_many($self, n, timeout=None)\n--\n\n"
      "A list of up to n items: waits for one, then takes what is there. If one cannot be rebuilt, "
@@ -442,12 +486,13 @@ Channel &channel_of(PyObject *handle) {
 }
 
 Channel *usable_channel(PyObject *handle) {
-  if (reinterpret_cast<HandleObject *>(handle)->shared == nullptr) {
+  const Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
+  if (shared == nullptr) {
     raise(Status(Code::kECLOSED, "this Sender was closed"));
     return nullptr;
   }
-  Channel &channel = channel_of(handle);
-  return check_process(channel, "Channel") ? &channel : nullptr;
+  const bool is_sender = shared->kind() == Shared::Kind::kSender;
+  return check_process(*shared, is_sender ? "Sender" : "Channel") ? &channel_of(handle) : nullptr;
 }
 
 // What is sent is encoded before the channel is looked at: that may run code which closes the
@@ -492,6 +537,7 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
     messages.clear();
     const bool is_encoded = is_whole ? encode_sequence(slots[0], messages)
                                      : encode_next(iterator.get(), messages, more);
+    if (!is_encoded && !is_whole) return send_rest(self, messages, sent, deadline);
     if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
     Channel *const channel = usable_channel(self);
     if (channel == nullptr) return raise_after(Code::kEPYTHON, sent);

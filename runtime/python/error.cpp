@@ -75,13 +75,19 @@ bool check_process(const RefCounted &object, const char *what) {
   return false;
 }
 
+bool leaves_in_child(const RefCounted &object, PyObject *args) noexcept {
+  return object.is_from_parent() && PyTuple_GET_SIZE(args) != 0 &&
+         !Py_IsNone(PyTuple_GET_ITEM(args, 0));
+}
+
 bool add_errors(PyObject *module, ModuleState &state) {
   return add_exception(module, "TransferError",
                        "An object cannot leave its interpreter; the message gives the path to it.",
                        PyExc_TypeError, state.transfer.transfer_error) &&
          add_exception(module, "ChannelClosed", "The channel is closed, and empty for a receiver.",
                        PyExc_Exception, state.channel_closed) &&
-         add_exception(module, "ChannelFull", "try_send() found no room.", PyExc_Exception,
+         add_exception(module, "ChannelFull",
+                       "There is no room, and the send does not wait for any.", PyExc_Exception,
                        state.channel_full) &&
          add_exception(module, "ChannelEmpty", "try_recv() found no item.", PyExc_Exception,
                        state.channel_empty) &&

@@ -10,6 +10,12 @@ namespace {
 
 Shared *shared_of(PyObject *self) { return reinterpret_cast<HandleObject *>(self)->shared; }
 
+/// Equal when they stand for the same thing; a closed Sender stands for none.
+bool is_same(PyObject *self, PyObject *other) {
+  if (self == other) return true;
+  return shared_of(self) != nullptr && shared_of(self) == shared_of(other);
+}
+
 void dealloc(PyObject *self) {
   PyTypeObject *const type = Py_TYPE(self);
   if (Shared *const shared = shared_of(self)) shared->release();
@@ -19,19 +25,10 @@ void dealloc(PyObject *self) {
 
 Py_hash_t hash(PyObject *self) { return Py_HashPointer(shared_of(self)); }
 
-PyObject *compare(PyObject *self, PyObject *other, int operation) {
-  const ModuleState *const state = module_state();
-  if (state == nullptr) return nullptr;
-  if ((operation != Py_EQ && operation != Py_NE) ||
-      !PyObject_TypeCheck(other, state->transfer.handle))
-    Py_RETURN_NOTIMPLEMENTED;
-  return PyBool_FromLong((shared_of(self) == shared_of(other)) == (operation == Py_EQ));
-}
-
 PyType_Slot slots[] = {{Py_tp_doc, const_cast<char *>("What crosses by reference.")},
                        {Py_tp_dealloc, reinterpret_cast<void *>(dealloc)},
                        {Py_tp_hash, reinterpret_cast<void *>(hash)},
-                       {Py_tp_richcompare, reinterpret_cast<void *>(compare)},
+                       {Py_tp_richcompare, reinterpret_cast<void *>(compare_handles)},
                        {0, nullptr}};
 
 PyType_Spec spec = {"interlock.Handle", sizeof(HandleObject), 0,
@@ -40,6 +37,15 @@ PyType_Spec spec = {"interlock.Handle", sizeof(HandleObject), 0,
                     slots};
 
 }  // namespace
+
+PyObject *compare_handles(PyObject *self, PyObject *other, int operation) {
+  const ModuleState *const state = module_state();
+  if (state == nullptr) return nullptr;
+  if ((operation != Py_EQ && operation != Py_NE) ||
+      !PyObject_TypeCheck(other, state->transfer.handle))
+    Py_RETURN_NOTIMPLEMENTED;
+  return PyBool_FromLong(is_same(self, other) == (operation == Py_EQ));
+}
 
 bool add_handle(PyObject *module, ModuleState &state) {
   return add_type(module, spec, nullptr, state.transfer.handle);

@@ -3,11 +3,24 @@
 // channels. Both belong to one event loop, so to one interpreter; its lock guards them.
 #include "channel/loop_bell.hpp"
 
+#include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
-#include "python/holder.hpp"
 
 namespace interlock {
 namespace {
+
+struct BellObject {
+  PyObject_HEAD LoopBell *held;
+  Interpreter *home;  // whose home thread runs the loop; null if it is another thread
+};
+
+BellObject &bell_of(PyObject *self) { return *reinterpret_cast<BellObject *>(self); }
+
+/// Null with a Python exception if it was made before a fork.
+LoopBell *usable_bell(PyObject *self) {
+  LoopBell *const bell = bell_of(self).held;
+  return check_process(*bell, "LoopBell") ? bell : nullptr;
+}
 
 struct WaiterObject {
   PyObject_HEAD LoopWaiter *held;
@@ -15,6 +28,11 @@ struct WaiterObject {
 };
 
 WaiterObject &waiter_of(PyObject *self) { return *reinterpret_cast<WaiterObject *>(self); }
+
+LoopWaiter *usable_waiter(PyObject *self) {
+  LoopWaiter *const waiter = waiter_of(self).held;
+  return check_process(*waiter, "LoopWaiter") ? waiter : nullptr;
+}
 
 PyObject *create_bell(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"as_socket", nullptr};
@@ -24,23 +42,42 @@ PyObject *create_bell(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     return nullptr;
   auto bell = LoopBell::create(as_socket != 0);
   if (!bell.ok()) return raise(bell.status());
-  return Holder<LoopBell>::create(type, std::move(bell.value()));
+  PyObject *const self = type->tp_alloc(type, 0);
+  if (self == nullptr) return nullptr;
+  bell_of(self).held = bell.value().leak();
+  if (Interpreter *const home = Interpreter::current(); home != nullptr) {
+    home->retain();  // dealloc_bell() releases
+    bell_of(self).home = home;
+    home->add_interrupt_target(*bell_of(self).held);
+  }
+  return self;
 }
 
 void dealloc_bell(PyObject *self) {
-  // Those that were chosen and not taken would keep it.
-  if (LoopBell &bell = Holder<LoopBell>::of(self); !bell.is_from_parent()) bell.close();
-  Holder<LoopBell>::dealloc(self);
+  PyTypeObject *const type = Py_TYPE(self);
+  if (LoopBell *const bell = bell_of(self).held; bell != nullptr) {
+    if (Interpreter *const home = bell_of(self).home; home != nullptr) {
+      home->remove_interrupt_target(*bell);
+      home->release();
+    }
+    // Those that were chosen and not taken would keep it.
+    if (!bell->is_from_parent()) bell->close();
+    bell->release();
+  }
+  type->tp_free(self);
+  Py_DECREF(type);
 }
 
 PyObject *fileno_of_bell(PyObject *self, PyObject *) {
-  return PyLong_FromSsize_t(Holder<LoopBell>::of(self).descriptor());
+  const LoopBell *const bell = usable_bell(self);
+  return bell != nullptr ? PyLong_FromSsize_t(bell->descriptor()) : nullptr;
 }
 
 PyObject *take(PyObject *self, PyObject *) {
-  PyRef list = PyRef::steal(PyList_New(0));
+  LoopBell *const bell = usable_bell(self);
+  PyRef list = bell != nullptr ? PyRef::steal(PyList_New(0)) : PyRef();
   if (!list) return nullptr;
-  for (const auto &waiter : Holder<LoopBell>::of(self).take()) {
+  for (const auto &waiter : bell->take()) {
     auto *const object = static_cast<PyObject *>(waiter->owner);
     if (object != nullptr && PyList_Append(list.get(), object) != 0) return nullptr;
   }
@@ -54,7 +91,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
   PyObject *object = nullptr;
   if (state == nullptr ||
       !PyArg_ParseTuple(args, "O!|O:waiter", state->channel, &channel, &object) ||
-      usable_channel(channel) == nullptr)
+      usable_channel(channel) == nullptr || usable_bell(self) == nullptr)
     return nullptr;
   Message message;
   if (object != nullptr) {
@@ -64,7 +101,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
   if (waiter == nullptr) return nullptr;
   waiter_of(waiter).held =
       make_ref<LoopWaiter>(
-          Ref<LoopBell>(&Holder<LoopBell>::of(self)), Ref<Channel>(&channel_of(channel)),
+          Ref<LoopBell>(bell_of(self).held), Ref<Channel>(&channel_of(channel)),
           object != nullptr ? Channel::Direction::kSend : Channel::Direction::kReceive,
           std::move(message))
           .leak();
@@ -89,7 +126,7 @@ PyType_Slot bell_slots[] = {
     {Py_tp_methods, bell_methods},
     {0, nullptr}};
 
-PyType_Spec bell_spec = {"_interlock.LoopBell", sizeof(Holder<LoopBell>), 0,
+PyType_Spec bell_spec = {"_interlock.LoopBell", sizeof(BellObject), 0,
                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, bell_slots};
 
 int traverse_waiter(PyObject *self, visitproc visit, void *arg) {
@@ -128,20 +165,29 @@ PyObject *step_result(Step step) {
   }
 }
 
-PyObject *start(PyObject *self, PyObject *) { return step_result(waiter_of(self).held->start()); }
+PyObject *start(PyObject *self, PyObject *) {
+  LoopWaiter *const waiter = usable_waiter(self);
+  return waiter != nullptr ? step_result(waiter->start()) : nullptr;
+}
 
-PyObject *resume(PyObject *self, PyObject *) { return step_result(waiter_of(self).held->resume()); }
+PyObject *resume(PyObject *self, PyObject *) {
+  LoopWaiter *const waiter = usable_waiter(self);
+  return waiter != nullptr ? step_result(waiter->resume()) : nullptr;
+}
 
 PyObject *cancel(PyObject *self, PyObject *) {
-  waiter_of(self).held->cancel();
+  // In the child of a fork it stands in no queue; tasks of the parent are garbage there.
+  if (!waiter_of(self).held->is_from_parent()) waiter_of(self).held->cancel();
   Py_RETURN_NONE;
 }
 
 PyObject *result(PyObject *self, PyObject *) {
-  LoopWaiter &waiter = *waiter_of(self).held;
-  if (waiter.outcome() != Attempt::kDone) return raise(code_of(waiter.outcome()));
-  if (waiter.message().empty()) Py_RETURN_NONE;  // it was sent
-  return decode(waiter.message());
+  LoopWaiter *const waiter = usable_waiter(self);
+  if (waiter == nullptr) return nullptr;
+  if (!waiter->is_over()) return raise(Status(Code::kESTATE, "the operation is not over"));
+  if (waiter->outcome() != Attempt::kDone) return raise(code_of(waiter->outcome()));
+  if (waiter->message().empty()) Py_RETURN_NONE;  // it was sent
+  return decode(waiter->message());
 }
 
 PyMethodDef waiter_methods[] = {

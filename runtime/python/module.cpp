@@ -35,15 +35,16 @@ PyMethodDef functions[] = {
     {"select", as_method(select), METH_FASTCALL | METH_KEYWORDS,
      "select(cases, timeout=None, *, biased=False)\n--\n\n"
      "Wait for the first of several cases that is possible, do it, and return (index, value).\n\n"
-     "A case is a Channel, to receive from (value is the item); a tuple (Channel, item), to send; "
-     "or\n"
-     "after(seconds) or every(seconds), which become ready by themselves. Of several possible "
-     "cases,\n"
-     "another one comes first each time; with biased=True always the first in the list.\n"
-     "Raises ChannelClosed, whose attribute `index` says whose channel is closed, or "
-     "TimeoutError."},
+     "A case is a Channel, to receive from (value is the item); a tuple (Channel or Sender, item), "
+     "to\n"
+     "send; or after(seconds) or every(seconds), which become ready by themselves. Of several "
+     "possible\n"
+     "cases, another one comes first each time; with biased=True always the first in the list.\n"
+     "Raises ChannelClosed, ChannelFull (policy 'refuse', if no other case is possible), whose\n"
+     "attribute `index` says whose channel it is, or TimeoutError."},
     {"after", after, METH_O,
-     "after(seconds, /)\n--\n\nA case of select() that is ready from seconds from now on."},
+     "after(seconds, /)\n--\n\n"
+     "A case of select() that is ready from seconds from now on; never for None."},
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},

@@ -53,6 +53,8 @@ struct ModuleState {
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
 
+/// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
+PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 // interlock.select() and its timers, in python/select.cpp.
@@ -77,6 +79,9 @@ PyObject *raise(const Status &status);
 /// True if `object` can be used in this process; else a RuntimeError says that `what` was made
 /// before a fork.
 [[nodiscard]] bool check_process(const RefCounted &object, const char *what);
+/// For `__exit__`, called with `args`: whether an exception leaves a block that was entered before
+/// the fork, as sys.exit() does. What check_process() raises would hide it.
+[[nodiscard]] bool leaves_in_child(const RefCounted &object, PyObject *args) noexcept;
 
 extern "C" PyObject *PyInit__interlock();
 extern "C" PyObject *PyInit_interlock();

@@ -23,26 +23,13 @@ constexpr double kLongestTick = 100 * 366 * 86400.0;
 
 TimerObject &timer_of(PyObject *self) { return *reinterpret_cast<TimerObject *>(self); }
 
-PyObject *create_timer(PyObject *seconds, bool repeats) {
+/// `interval_ns`: 0 for a timer that is ready once and for all.
+PyObject *create_timer(Deadline first, std::int64_t interval_ns) {
   ModuleState *const state = module_state();
-  Deadline first;
-  if (state == nullptr || !parse_timeout(seconds, first)) return nullptr;
-  std::int64_t interval = 0;
-  if (repeats) {
-    const double value = Py_IsNone(seconds) ? 0 : PyFloat_AsDouble(seconds);
-    if (value == -1.0 && PyErr_Occurred()) return nullptr;
-    if (!(value >= kShortestTick && value < kLongestTick)) {
-      PyErr_Format(PyExc_ValueError,
-                   "every() needs a number of seconds from a microsecond to 100 years, not %R",
-                   seconds);
-      return nullptr;
-    }
-    interval = static_cast<std::int64_t>(value * 1e9);
-  }
-  PyObject *const timer = state->timer->tp_alloc(state->timer, 0);
+  PyObject *const timer = state != nullptr ? state->timer->tp_alloc(state->timer, 0) : nullptr;
   if (timer == nullptr) return nullptr;
   timer_of(timer).at_ns = first.ns;
-  timer_of(timer).every_ns = interval;
+  timer_of(timer).every_ns = interval_ns;
   return timer;
 }
 
@@ -55,6 +42,7 @@ void move_on(TimerObject &timer) {
 
 PyObject *repr_timer(PyObject *self) {
   const TimerObject &timer = timer_of(self);
+  if (Deadline{timer.at_ns}.is_never()) return PyUnicode_FromString("<interlock timer, never due>");
   const PyRef left =
       PyRef::steal(PyFloat_FromDouble(static_cast<double>(timer.at_ns - monotonic_ns()) / 1e9));
   if (!left) return nullptr;
@@ -71,6 +59,16 @@ PyType_Spec timer_spec = {
     "_interlock.Timer", sizeof(TimerObject), 0,
     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE, timer_slots};
 
+/// Adds `index` to the exception that is set, as an attribute. Returns null.
+PyObject *raise_with_index(std::size_t index) {
+  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+  const PyRef number = PyRef::steal(PyLong_FromSize_t(index));
+  if (!number || PyObject_SetAttrString(exception.get(), "index", number.get()) != 0)
+    return nullptr;
+  PyErr_SetRaisedException(Py_NewRef(exception.get()));
+  return nullptr;
+}
+
 /// The cases of one call, and what keeps them alive.
 struct Cases {
   PyRef objects;  // a tuple
@@ -80,12 +78,16 @@ struct Cases {
 
   [[nodiscard]] bool parse(const ModuleState &state, PyObject *sequence);
   [[nodiscard]] bool parse_one(const ModuleState &state, std::size_t index);
-  [[nodiscard]] bool parse_channel(std::size_t index, PyObject *object);
+  [[nodiscard]] bool parse_send(std::size_t index, PyObject *handle, PyObject *item);
+  [[nodiscard]] bool parse_channel(std::size_t index, PyObject *handle,
+                                   Channel::Direction direction);
 };
 
 bool Cases::parse(const ModuleState &state, PyObject *sequence) {
-  if (Py_IS_TYPE(sequence, state.channel)) {  // which is iterable, but not meant
-    PyErr_SetString(PyExc_TypeError, "cases must be a list of cases, not a Channel");
+  // A Channel is iterable, but not meant.
+  const bool is_iterable = Py_TYPE(sequence)->tp_iter != nullptr || PySequence_Check(sequence);
+  if (!is_iterable || Py_IS_TYPE(sequence, state.channel)) {
+    PyErr_Format(PyExc_TypeError, "cases must be a list of cases, not %T", sequence);
     return false;
   }
   objects = PyRef::steal(PySequence_Tuple(sequence));
@@ -106,42 +108,55 @@ bool Cases::parse_one(const ModuleState &state, std::size_t index) {
     cases[index].at = Deadline{timer_of(object).at_ns};
     return true;
   }
-  if (Py_IS_TYPE(object, state.channel)) return parse_channel(index, object);
-  if (PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 2 &&
-      Py_IS_TYPE(PyTuple_GET_ITEM(object, 0), state.channel)) {
-    if (!parse_channel(index, PyTuple_GET_ITEM(object, 0))) return false;
-    cases[index].direction = Channel::Direction::kSend;
-    const std::string root = "cases[" + std::to_string(index) + "][1]";
-    const Status status = encode(PyTuple_GET_ITEM(object, 1), root.c_str(), messages[index]);
-    if (!status.ok()) raise(status);
-    return status.ok();
+  if (Py_IS_TYPE(object, state.channel))
+    return parse_channel(index, object, Channel::Direction::kReceive);
+  if (PyTuple_Check(object) && PyTuple_GET_SIZE(object) == 2) {
+    PyObject *const handle = PyTuple_GET_ITEM(object, 0);
+    if (Py_IS_TYPE(handle, state.channel) || Py_IS_TYPE(handle, state.sender))
+      return parse_send(index, handle, PyTuple_GET_ITEM(object, 1));
   }
-  PyErr_Format(
-      PyExc_TypeError,
-      "cases[%zu] must be a Channel (to receive), a tuple (Channel, item to send), after() or "
-      "every(), not %T",
-      index, object);
+  if (Py_IS_TYPE(object, state.sender)) {
+    PyErr_Format(PyExc_TypeError,
+                 "cases[%zu] is a Sender, which cannot receive: to send with it, give a tuple "
+                 "(sender, item)",
+                 index);
+    return false;
+  }
+  PyErr_Format(PyExc_TypeError,
+               "cases[%zu] must be a Channel (to receive), a tuple (Channel or Sender, item to "
+               "send), after() or every(), not %T",
+               index, object);
   return false;
 }
 
-bool Cases::parse_channel(std::size_t index, PyObject *object) {
-  if (usable_channel(object) == nullptr) return false;
-  channels[index] = Ref<Channel>(&channel_of(object));
-  cases[index] = {&channel_of(object), Channel::Direction::kReceive, &messages[index], {}};
+bool Cases::parse_send(std::size_t index, PyObject *handle, PyObject *item) {
+  const std::string root = "cases[" + std::to_string(index) + "][1]";
+  // Before the channel is looked at: this may run code that closes the Sender.
+  const Status status = encode(item, root.c_str(), messages[index]);
+  if (!status.ok()) raise(status);
+  return status.ok() && parse_channel(index, handle, Channel::Direction::kSend);
+}
+
+bool Cases::parse_channel(std::size_t index, PyObject *handle, Channel::Direction direction) {
+  Channel *const channel = usable_channel(handle);
+  if (channel == nullptr) {
+    raise_with_index(index);
+    return false;
+  }
+  channels[index] = Ref<Channel>(channel);
+  cases[index] = {channel, direction, &messages[index], {}};
   return true;
 }
 
 PyObject *finish(Cases &cases, const Status &status, std::size_t index) {
-  const PyRef number = PyRef::steal(PyLong_FromSize_t(index));
-  if (!number) return nullptr;
-  if (status.code() == Code::kECLOSED) {
-    raise(Status(Code::kECLOSED, "the channel of cases[" + std::to_string(index) + "] is closed"));
-    const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-    if (PyObject_SetAttrString(exception.get(), "index", number.get()) != 0) return nullptr;
-    PyErr_SetRaisedException(Py_NewRef(exception.get()));
-    return nullptr;
+  if (status.code() == Code::kECLOSED || status.code() == Code::kEFULL) {
+    const char *const what = status.code() == Code::kECLOSED ? "] is closed" : "] is full";
+    raise(Status(status.code(), "the channel of cases[" + std::to_string(index) + what));
+    return raise_with_index(index);
   }
   if (!status.ok()) return raise(status);
+  const PyRef number = PyRef::steal(PyLong_FromSize_t(index));
+  if (!number) return nullptr;
   const SelectCase &chosen = cases.cases[index];
   PyRef value = PyRef::borrow(Py_None);
   if (chosen.channel == nullptr) {
@@ -172,9 +187,23 @@ PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject
   return finish(cases, status, index);
 }
 
-PyObject *after(PyObject *, PyObject *seconds) { return create_timer(seconds, false); }
+PyObject *after(PyObject *, PyObject *seconds) {
+  Deadline first = Deadline::never();
+  if (!Py_IsNone(seconds) &&
+      !parse_delay(seconds, "seconds must be a number >= 0, or None for never", first))
+    return nullptr;
+  return create_timer(first, 0);
+}
 
-PyObject *every(PyObject *, PyObject *seconds) { return create_timer(seconds, true); }
+PyObject *every(PyObject *, PyObject *seconds) {
+  double value;
+  if (!parse_seconds(seconds,
+                     "seconds must be a number from a microsecond to 100 years (in seconds)",
+                     {kShortestTick, kLongestTick}, value))
+    return nullptr;
+  const auto interval_ns = static_cast<std::int64_t>(value * 1e9);
+  return create_timer(Deadline::after_ns(interval_ns), interval_ns);
+}
 
 bool add_select(PyObject *module, ModuleState &state) {
   return add_type(module, timer_spec, nullptr, state.timer);

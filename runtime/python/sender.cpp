@@ -11,11 +11,18 @@ namespace {
 /// so that all are closed when it ends, whatever it leaves behind.
 struct SenderObject {
   HandleObject base;
+  Py_hash_t hash;  // also once it was closed
   SenderObject *previous;
   SenderObject *next;
 };
 
 SenderObject &sender_of(PyObject *self) { return *reinterpret_cast<SenderObject *>(self); }
+
+/// False with a Python exception if it was made before a fork.
+bool is_usable(PyObject *self) {
+  const Shared *const shared = sender_of(self).base.shared;
+  return shared == nullptr || check_process(*shared, "Sender");
+}
 
 void link(ModuleState &state, SenderObject &sender) {
   auto *const first = static_cast<SenderObject *>(state.first_sender);
@@ -47,20 +54,25 @@ void dealloc(PyObject *self) {
 
 PyObject *close(PyObject *self, PyObject *) {
   ModuleState *const state = module_state();
-  if (state == nullptr) return nullptr;
+  if (state == nullptr || !is_usable(self)) return nullptr;
   drop(sender_of(self), state);
   Py_RETURN_NONE;
 }
 
-PyObject *enter(PyObject *self, PyObject *) { return Py_NewRef(self); }
+PyObject *enter(PyObject *self, PyObject *) { return is_usable(self) ? Py_NewRef(self) : nullptr; }
 
-PyObject *leave(PyObject *self, PyObject *) { return close(self, nullptr); }
+PyObject *leave(PyObject *self, PyObject *args) {
+  const Shared *const shared = sender_of(self).base.shared;
+  if (shared != nullptr && leaves_in_child(*shared, args)) Py_RETURN_NONE;
+  return close(self, nullptr);
+}
 
 PyObject *get_channel(PyObject *self, void *) {
   return usable_channel(self) != nullptr ? wrap_shared(Ref<Channel>(&channel_of(self))) : nullptr;
 }
 
 PyObject *get_closed(PyObject *self, void *) {
+  if (!is_usable(self)) return nullptr;
   return PyBool_FromLong(sender_of(self).base.shared == nullptr);
 }
 
@@ -69,9 +81,13 @@ PyObject *asend(PyObject *self, PyObject *object) {
   return channel ? call_aio("send", channel.get(), object, self) : nullptr;
 }
 
+Py_hash_t hash(PyObject *self) { return sender_of(self).hash; }
+
 PyObject *repr(PyObject *self) {
-  if (sender_of(self).base.shared == nullptr)
-    return PyUnicode_FromString("<interlock.Sender, closed>");
+  const Shared *const shared = sender_of(self).base.shared;
+  if (shared == nullptr) return PyUnicode_FromString("<interlock.Sender, closed>");
+  if (shared->is_from_parent())
+    return PyUnicode_FromString("<interlock.Sender of the parent process>");
   return PyUnicode_FromFormat("<interlock.Sender of the channel at %p>", &channel_of(self));
 }
 
@@ -106,6 +122,8 @@ PyType_Slot slots[] = {
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},
     {Py_tp_repr, reinterpret_cast<void *>(repr)},
+    {Py_tp_hash, reinterpret_cast<void *>(hash)},
+    {Py_tp_richcompare, reinterpret_cast<void *>(compare_handles)},
     {0, nullptr}};
 
 PyType_Spec spec = {
@@ -117,6 +135,7 @@ PyType_Spec spec = {
 PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender) {
   PyObject *const handle = state.sender->tp_alloc(state.sender, 0);
   if (handle == nullptr) return nullptr;
+  sender_of(handle).hash = Py_HashPointer(sender.get());
   sender_of(handle).base.shared = sender.leak();
   link(state, sender_of(handle));
   return handle;

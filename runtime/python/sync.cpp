@@ -37,7 +37,7 @@ PyObject *wrap_new(PyTypeObject *type, Ref<Shared> shared) {
 /// else.
 bool parse_number(PyObject *object, const char *name, std::uint64_t least, std::uint64_t most,
                   std::uint64_t &number) {
-  if (PyBool_Check(object) || !PyIndex_Check(object)) {
+  if (!is_int(object)) {
     PyErr_Format(PyExc_TypeError, "%s must be an int, not %s", name, Py_TYPE(object)->tp_name);
     return false;
   }
@@ -107,7 +107,10 @@ PyObject *release_lock(PyObject *self, PyObject *) {
   Py_RETURN_NONE;
 }
 
-PyObject *leave_lock(PyObject *self, PyObject *) { return release_lock(self, nullptr); }
+PyObject *leave_lock(PyObject *self, PyObject *args) {
+  if (leaves_in_child(of<Lock>(self), args)) Py_RETURN_NONE;
+  return release_lock(self, nullptr);
+}
 
 PyObject *locked(PyObject *self, PyObject *) {
   if (!is_usable(self)) return nullptr;
@@ -154,7 +157,8 @@ PyObject *release_semaphore(PyObject *self, PyObject *const *values, Py_ssize_t 
   Py_RETURN_NONE;
 }
 
-PyObject *leave_semaphore(PyObject *self, PyObject *) {
+PyObject *leave_semaphore(PyObject *self, PyObject *args) {
+  if (leaves_in_child(of<Semaphore>(self), args)) Py_RETURN_NONE;
   return release_semaphore(self, nullptr, 0, nullptr);
 }
 

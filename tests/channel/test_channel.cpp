@@ -57,6 +57,29 @@ Test(channel, a_rendezvous_needs_both_sides, .timeout = kLimit) {
   sender.join();
 }
 
+Test(channel, close_wakes_any_number, .timeout = kLimit) {
+  for (const std::size_t capacity : {0U, 1U}) {
+    for (const bool sends : {false, true}) {
+      const auto channel = create(capacity);
+      if (sends && capacity != 0) cr_assert(send_int(*channel, 0).ok());
+      std::vector<std::thread> waiting;
+      for (int i = 0; i < 70; ++i) {  // more than are told at a time
+        waiting.emplace_back([&] {
+          Message message = sends ? Message::from_int64(1) : Message();
+          const Status status = sends ? channel->send_until(message, Deadline::never())
+                                      : channel->recv_until(message, Deadline::never());
+          cr_assert(status.code() == Code::kECLOSED);
+          cr_assert(message.empty() != sends, "nothing was sent, or received");
+        });
+      }
+      while (sends ? channel->stats().send_waits != 70 : channel->stats().recv_waits != 70)
+        std::this_thread::yield();
+      channel->close();
+      for (auto &each : waiting) each.join();
+    }
+  }
+}
+
 Test(channel, what_cannot_be_is_refused_at_creation, .timeout = kLimit) {
   cr_assert(Channel::create(0, Channel::Policy::kDropOldest).status().code() == Code::kEINVAL);
   cr_assert(Channel::create(Ring::kMostCapacity + 1).status().code() == Code::kEINVAL);

@@ -127,6 +127,25 @@ Test(loop_bell, who_is_served_after_it_was_chosen_is_not_told_again, .timeout = 
   cr_assert_eq(recv_int(*channel), 2);
 }
 
+Test(loop_bell, it_stands_in_the_queue_once, .timeout = kLimit) {
+  for (const std::size_t capacity : kEveryKind) {
+    const auto bell = create_bell();
+    const auto channel = create(capacity);
+    const auto waiter = make_ref<LoopWaiter>(bell, channel, kReceive, Message());
+    for (int i = 0; i < 3; ++i) cr_assert(waiter->start() == Step::kBlocked);
+    cr_assert(!waiter->is_over());
+    std::thread sender([&] { cr_assert(send_int(*channel, 7).ok()); });
+    while (bell->take().empty()) std::this_thread::yield();
+    Step step = waiter->resume();
+    while (step == Step::kBusy) step = waiter->start();
+    sender.join();
+    cr_assert(waiter->is_over());
+    cr_assert(waiter->start() == Step::kDone);
+    cr_assert_eq(*waiter->message().as_int64(), 7);
+    cr_assert(channel->stats().received == 1);
+  }
+}
+
 Test(loop_bell, a_receiver_of_a_rendezvous_takes_nothing_before_it_resumes, .timeout = kLimit) {
   const auto bell = create_bell();
   const auto channel = create(0);

@@ -125,6 +125,27 @@ Test(select, names_the_closed_channel, .timeout = kLimit) {
   }
 }
 
+Test(select, a_send_does_what_the_policy_says, .timeout = kLimit) {
+  for (const std::size_t capacity : {0U, 1U}) {
+    const auto full = create(capacity, Channel::Policy::kRefuse);
+    const auto other = create(1);
+    if (capacity != 0) cr_assert(send_int(*full, 1).ok());
+    Message in;
+    Message out = Message::from_int64(2);
+    SelectCase cases[] = {{other.get(), kReceive, &in}, {full.get(), kSend, &out}, timer(1'000)};
+    std::size_t index = 9;
+    for (int i = 0; i < 3; ++i) {  // wherever it begins
+      cr_assert(select_until({cases, 2}, false, Deadline::never(), index).code() == Code::kEFULL);
+      cr_assert_eq(index, 1);
+      cr_assert(try_select({cases, 2}, false, index).code() == Code::kEFULL);
+    }
+    cr_assert_eq(*out.as_int64(), 2, "a refused message is left with its sender");
+    while (!cases[2].at.passed()) std::this_thread::yield();
+    cr_assert(select_until(cases, false, Deadline::never(), index).ok());
+    cr_assert_eq(index, 2, "what is possible comes first");
+  }
+}
+
 Test(select, timers_are_cases_and_deadlines_are_not, .timeout = kLimit) {
   const auto channel = create(1);
   Message in;

@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 import unittest
+import warnings
 import weakref
 
 import interlock
@@ -21,6 +22,39 @@ def echo(there, back):
         back.close()
 
     asyncio.run(run())
+
+
+def wait_in_loop(wait, channel, full, ready, new_loop):
+    """For an interpreter of its own: waits for ever."""
+    import asyncio
+
+    async def run():
+        asyncio.get_running_loop().call_soon(ready.send, None)
+        await (channel.arecv() if wait == "arecv" else full.asend(1))
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
+
+
+def run_again(channel, ready, new_loop, interrupts):
+    """For an interpreter of its own: runs one loop again after each interrupt, at last for an item."""
+
+    async def receive():
+        return await channel.arecv()
+
+    loop = new_loop()
+    task = loop.create_task(receive())
+    for _ in range(interrupts):
+        try:
+            ready.send(None)
+            loop.run_until_complete(task)
+        except KeyboardInterrupt:
+            if task.done():  # it ran just then
+                task = loop.create_task(receive())
+    ready.send(None)
+    item = loop.run_until_complete(task)
+    loop.close()
+    return item
 
 
 class NoReaders(asyncio.SelectorEventLoop):
@@ -78,6 +112,22 @@ class Asyncio(support.TestCase):
             self.assertEqual(await channel.arecv(), 1)
             await sending
             self.assertEqual(channel.recv(), 2)
+
+        self.run_async(main())
+
+    def test_a_send_does_what_the_policy_says(self):
+        async def main():
+            for capacity in (0, 1):
+                full = Channel(capacity, policy="refuse")
+                if capacity:
+                    await full.asend("first")
+                with self.assertRaises(interlock.ChannelFull):
+                    await full.asend("refused")
+            for policy, kept in (("drop_oldest", 2), ("drop_newest", 1)):
+                full = Channel(1, policy=policy)
+                await full.asend(1)
+                await full.asend(2)
+                self.assertEqual(await full.arecv(), kept)
 
         self.run_async(main())
 
@@ -245,6 +295,41 @@ class Asyncio(support.TestCase):
         gc.collect()
         channel.send("kept")
         self.assertEqual(channel.recv(timeout=support.LIMIT), "kept")
+
+    def test_an_interrupt_of_the_interpreter_ends_the_loop(self):
+        for capacity in (0, 1, None):
+            channel, ready, full = Channel(capacity), Channel(1), Channel(1)
+            full.send("full")
+            i = self.interpreter()
+            for wait in ("arecv", "asend"):
+                with self.subTest(wait, capacity=capacity):
+                    future = i.submit(wait_in_loop, wait, channel, full, ready, self.new_loop)
+                    ready.recv(timeout=support.LIMIT)
+                    i.interrupt()
+                    with self.assertRaises(KeyboardInterrupt):
+                        future.result(support.LIMIT)
+            if capacity != 0:
+                channel.send("kept")
+                self.assertEqual(channel.recv(timeout=support.LIMIT), "kept")
+            self.assertEqual((i.call(int), full.recv_many(2)), (0, ["full"]))
+
+    def test_a_loop_may_run_again_after_an_interrupt(self):
+        i, channel, ready = self.interpreter(), Channel(1), Channel(1)
+        future = i.submit(run_again, channel, ready, self.new_loop, 10)
+        for _ in range(10):
+            ready.recv(timeout=support.LIMIT)
+            i.interrupt()
+        ready.recv(timeout=support.LIMIT)
+        channel.send("item")
+        self.assertEqual(future.result(support.LIMIT), "item")
+
+    def test_a_loop_that_waits_does_not_keep_an_interpreter_from_its_end(self):
+        i, channel, ready = interlock.Interpreter(), Channel(1), Channel(1)
+        future = i.submit(wait_in_loop, "arecv", channel, channel, ready, self.new_loop)
+        ready.recv(timeout=support.LIMIT)
+        with warnings.catch_warnings(action="error"):
+            i.close(timeout=0)
+        self.assertIsInstance(future.exception(support.LIMIT), KeyboardInterrupt)
 
 
 class WithoutReaders(Asyncio):

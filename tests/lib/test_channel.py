@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import os
 import sys
 import threading
 import time
@@ -44,6 +45,51 @@ def keep_with_a_daemon_thread(sender):
 
     threading.Thread(target=threading.Event().wait, args=(), name="kept", daemon=True).start()
     keep_with_a_daemon_thread.kept = sender
+
+
+FORK = """
+import _interlock, interlock, os, sys, threading
+channel, fellow = interlock.Channel(1), interlock.Channel(0)
+sender, closed = channel.sender(), channel.sender()
+closed.close()
+bell = _interlock.LoopBell()
+waiter, idle = bell.waiter(channel), bell.waiter(fellow)
+assert waiter.start() is False and idle.start() is False
+threading.Thread(target=fellow.recv, daemon=True).start()
+while fellow.stats()["recv_waits"] == 0:
+    pass
+pid = os.fork()
+if pid == 0:
+    uses = {channel: [], sender: []}
+    for owner in uses:
+        uses[owner] = [lambda use=getattr(owner, name): use(1) for name in ("send", "try_send", "asend")]
+        uses[owner] += [lambda owner=owner: owner.send_many([1]), lambda owner=owner: owner.send_many(iter([1])),
+                        lambda owner=owner: interlock.select([(owner, 1)]), owner.close, owner.__enter__,
+                        owner.__exit__, lambda owner=owner: owner.closed]
+    uses[channel] += [channel.recv, channel.try_recv, lambda: channel.recv_many(1), channel.arecv, channel.__anext__,
+                      channel.sender, channel.cancel, channel.stats, lambda: len(channel), lambda: next(channel),
+                      lambda: interlock.select([channel])]
+    uses[sender] += [lambda: sender.channel]
+    uses["LoopBell"] = [bell.take, bell.fileno, lambda: bell.waiter(interlock.Channel(1))]
+    uses["LoopWaiter"] = [waiter.start, waiter.resume, waiter.result, idle.resume]
+    for owner, calls in uses.items():
+        name = owner if isinstance(owner, str) else type(owner).__name__
+        for use in calls:
+            try: print("unexpected", use, use())
+            except RuntimeError as error: assert f"this {name} was made before fork()" in str(error), (use, error)
+    idle.cancel()
+    print(channel, sender, closed, sep="\\n")
+    assert hash(channel) and hash(sender) and channel == channel and sender != closed
+    new = interlock.Channel(1)
+    new.sender().send("a new one works")
+    print(new.recv())
+    del channel, sender, closed, bell, waiter, idle, fellow, uses, calls, owner, use
+    sys.stdout.flush()
+    sys.exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+sender.send("kept")
+print(channel.recv())
+"""
 
 
 class Channels(support.TestCase):
@@ -109,22 +155,27 @@ class Channels(support.TestCase):
         self.assertEqual(list(channel), [0, 1, 2, 3, 4])
 
     def test_bad_arguments(self):
-        with self.assertRaisesRegex(ValueError, "capacity must be a number of items >= 0, or None"):
-            interlock.Channel(-1)
-        with self.assertRaisesRegex(ValueError, "let it be unbounded"):
-            interlock.Channel(sys.maxsize)
+        for capacity in (-1, -1 << 70):
+            with self.assertRaisesRegex(ValueError, f"capacity must be an int >= 0, or None.*, not {capacity}"):
+                interlock.Channel(capacity)
+        for capacity in (2.0, True, "3", [1]):
+            expected = f"capacity must be an int >= 0, or None for no bound, not {type(capacity).__name__}"
+            with self.assertRaisesRegex(TypeError, expected):
+                interlock.Channel(capacity)
+        for capacity in (sys.maxsize, 1 << 70):
+            with self.assertRaisesRegex(ValueError, "no memory could hold that capacity; let it be unbounded"):
+                interlock.Channel(capacity)
         with self.assertRaisesRegex(ValueError, "policy must be 'wait', 'refuse'"):
             interlock.Channel(1, policy="drop")
         with self.assertRaisesRegex(ValueError, "nothing to drop"):
             interlock.Channel(0, policy="drop_oldest")
-        with self.assertRaises(TypeError):
-            interlock.Channel("1")
         channel = interlock.Channel()
         for timeout in (-1, float("nan")):
             with self.assertRaisesRegex(ValueError, "timeout must be"):
                 channel.recv(timeout=timeout)
-        with self.assertRaises(TypeError):
-            channel.recv(timeout="1")
+        for timeout in ("1", 1j, True):
+            with self.assertRaisesRegex(TypeError, "timeout must be None or a number"):
+                channel.recv(timeout=timeout)
 
     def test_a_rendezvous_meets(self):
         channel = interlock.Channel(0)
@@ -183,7 +234,10 @@ class Channels(support.TestCase):
         with self.assertRaises(TimeoutError):
             channel.recv_many(3, timeout=0.01)
         for bad in (0, -1):
-            with self.assertRaisesRegex(ValueError, "n must be at least 1"):
+            with self.assertRaisesRegex(ValueError, f"n must be at least 1, not {bad}"):
+                channel.recv_many(bad)
+        for bad in (True, 1.0, None):
+            with self.assertRaisesRegex(TypeError, f"n must be an int, not {type(bad).__name__}"):
                 channel.recv_many(bad)
         channel.close()
         with self.assertRaises(interlock.ChannelClosed):
@@ -199,17 +253,46 @@ class Channels(support.TestCase):
             interlock.Channel(None).send_many([1, generator])
         self.assertEqual(caught.exception.sent, 0)
 
-        def items():
-            yield from range(70)
-            raise KeyError("source")
-
-        with self.assertRaises(KeyError) as caught:
-            interlock.Channel(None).send_many(items())
-        self.assertEqual(caught.exception.sent, 64)
         channel.close()
         with self.assertRaises(interlock.ChannelClosed) as caught:
             channel.send_many([1])
         self.assertEqual(caught.exception.sent, 0)
+
+    def test_what_an_iterable_gives_before_it_raises_is_sent(self):
+        def items(error):
+            yield from range(70)
+            raise error
+
+        for error in (KeyError("source"), KeyboardInterrupt()):
+            channel = interlock.Channel(None)
+            with self.assertRaises(type(error)) as caught:
+                channel.send_many(items(error))
+            self.assertIs(caught.exception, error)
+            self.assertEqual((error.sent, channel.recv_many(100)), (70, list(range(70))))
+        channel = interlock.Channel(None)
+        with self.assertRaises(interlock.TransferError) as caught:
+            channel.send_many(iter([1, 2, items, (n for n in ()), 3]))
+        self.assertEqual((caught.exception.sent, channel.recv_many(2)), (3, [1, 2]))
+
+        full = interlock.Channel(3)
+        with self.assertRaises(TimeoutError) as caught:
+            full.send_many(items(KeyError("source")), timeout=0.01)
+        self.assertEqual((caught.exception.sent, len(full)), (3, 3))
+        ends = interlock.Channel(3)
+        with self.assertRaises(TimeoutError) as caught:
+            ends.send_many((n if n < 9 else {}[n] for n in range(64)), timeout=0.01)
+        self.assertEqual((caught.exception.sent, len(ends)), (3, 3))
+        self.assertIsInstance(caught.exception.__context__, KeyError)
+        # Who is interrupted is not kept waiting for room.
+        ends = interlock.Channel(3)
+        with self.assertRaises(KeyboardInterrupt) as caught:
+            ends.send_many(self.interrupted_after(9))
+        self.assertEqual((caught.exception.sent, len(ends)), (3, 3))
+
+    @staticmethod
+    def interrupted_after(count):
+        yield from range(count)
+        raise KeyboardInterrupt
 
     def test_an_item_that_cannot_be_rebuilt_does_not_take_others_along(self):
         channel = interlock.Channel(None)
@@ -294,6 +377,15 @@ class Channels(support.TestCase):
         self.assertFalse(channel.closed)
         carrier.cancel()
         self.assertTrue(channel.closed)
+
+    def test_a_closed_sender_stays_itself(self):
+        senders = [interlock.Channel(1).sender() for _ in range(2)]
+        kept, hashes = set(senders), [hash(each) for each in senders]
+        for sender in senders:
+            sender.close()
+        self.assertEqual([hash(each) for each in senders], hashes)
+        self.assertTrue(all(each in kept for each in senders))
+        self.assertNotEqual(*senders)
 
     def test_senders_end_with_their_interpreter(self):
         channel = interlock.Channel(1)
@@ -390,6 +482,13 @@ class Channels(support.TestCase):
         channel.send("x")
         thread.join(support.LIMIT)
         self.assertEqual(received, ["x"])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork on this system")
+    @unittest.skipIf(support.ADDRESS_SANITIZER, "the locks of its allocator may be held for ever in the child")
+    def test_those_of_the_parent_cannot_be_used_in_a_child(self):
+        out, _ = self.run_program(FORK, options=("-W", "ignore"))
+        shown = [f"<interlock.{name} of the parent process>" for name in ("Channel", "Sender")]
+        self.assertEqual(out.splitlines(), [*shown, "<interlock.Sender, closed>", "a new one works", "7", "kept"])
 
     def test_contents_of_a_dropped_channel_are_freed(self):
         inner = interlock.Channel(1)

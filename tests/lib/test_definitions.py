@@ -30,7 +30,8 @@ class Programs(support.TestCase):
             path = os.path.join(directory, "program.py")
             with open(path, "w") as file:
                 file.write(PROGRAM_HEAD + textwrap.dedent(body))
-            done = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=support.LIMIT)
+            command = [sys.executable, path]
+            done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=support.LIMIT)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = done.stdout.splitlines()
         self.assertEqual(lines.count("the main program runs"), 1)
@@ -52,6 +53,31 @@ class Programs(support.TestCase):
                 print(i.call(lambda: __name__), i.submit(lambda x, y=2: x * y, 4).result())
             """),
             ["3 120 a", "4", "__main__ 8"],
+        )
+
+    def test_a_function_whose_arrival_failed_is_whole_the_next_time(self):
+        self.assertEqual(
+            self.run_script("""
+            import os
+            os.mkdir("late")
+            open("late/__init__.py", "w").close()
+            with open("late/part.py", "w") as file:
+                file.write("import os\\nif not os.path.exists('ready'): raise ImportError('not yet')\\n")
+            sys.path.insert(0, "")
+            open("ready", "w").close()
+            import late.part
+            os.remove("ready")
+            LIMIT = 3
+            def function(): return late.part.__name__, LIMIT
+            with Interpreter() as i:
+                try:
+                    i.call(function)
+                except ImportError as error:
+                    print(error)
+                open("ready", "w").close()
+                print(*i.call(function))
+            """),
+            ["not yet", "late.part 3"],
         )
 
     def test_mutable_globals_cross_as_they_are_now(self):

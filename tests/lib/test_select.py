@@ -62,16 +62,90 @@ class Select(support.TestCase):
     def test_bad_cases_change_nothing_and_are_named(self):
         a = Channel(2)
         for bad in (1, (a,), (a, 1, 2), ("a", 1), None):
-            with self.assertRaisesRegex(TypeError, r"cases\[1\] must be a Channel"):
+            expected = r"cases\[1\] must be a Channel .*\(Channel or Sender, item.*, after\(\) or every\(\), not "
+            with self.assertRaisesRegex(TypeError, expected + type(bad).__name__):
                 select([(a, 1), bad])
+        with self.assertRaisesRegex(TypeError, r"cases\[1\] is a Sender.*: to send.*\(sender, item\)"):
+            select([(a, 1), a.sender()])
         with self.assertRaisesRegex(interlock.TransferError, r"cases\[1\]\[1\]\['x'\]: a generator"):
             select([(a, 1), (a, {"x": (n for n in ())})])
-        with self.assertRaisesRegex(TypeError, "a list of cases, not a Channel"):
-            select(a)
-        for seconds in (0, 1e-9, 1e18, float("inf"), None):
-            with self.assertRaisesRegex(ValueError, "from a microsecond to 100 years"):
-                every(seconds)
+        for bad in (a, Channel(1).sender(), after(1), 1, None):
+            with self.assertRaisesRegex(TypeError, "cases must be a list of cases, not .*" + type(bad).__name__):
+                select(bad)
         self.assertEqual(len(a), 0)
+
+    def test_bad_seconds_are_named(self):
+        for seconds in (0, -1, 1e-9, 1e18, float("inf"), float("nan")):
+            with self.assertRaisesRegex(ValueError, "seconds must be a number from a microsecond to 100 years.*, not "):
+                every(seconds)
+        for seconds in (-1, float("nan")):
+            with self.assertRaisesRegex(ValueError, "seconds must be a number >= 0, or None for never, not "):
+                after(seconds)
+        for create in (after, every):
+            for seconds in ("x", True, [1], 1j):
+                with self.assertRaisesRegex(TypeError, "seconds must be a number.*, not " + type(seconds).__name__):
+                    create(seconds)
+        with self.assertRaisesRegex(TypeError, "seconds must be a number.*, not NoneType"):
+            every(None)
+        for never in (after(None), after(float("inf"))):
+            self.assertEqual(repr(never), "<interlock timer, never due>")
+            with self.assertRaises(TimeoutError):
+                select([never], timeout=0)
+
+    def test_a_sender_sends(self):
+        channel = Channel(1)
+        sender = channel.sender()
+        self.assertEqual(select([(sender, "item")]), (0, None))
+        self.assertEqual(channel.recv(), "item")
+        channel.send("full")
+        errors = []
+
+        def wait():
+            try:
+                select([(sender, "late")])
+            except interlock.ChannelClosed as error:
+                errors.append(error.index)
+
+        thread = self.in_thread(wait)
+        time.sleep(0.01)  # only makes it likely that it waits by then
+        sender.close()  # closes the channel, as send() would find it
+        thread.join(support.LIMIT)
+        self.assertEqual((errors, list(channel)), ([0], ["full"]))
+        with self.assertRaisesRegex(interlock.ChannelClosed, "this Sender was closed") as caught:
+            select([after(60), (sender, 1)])
+        self.assertEqual(caught.exception.index, 1)
+
+    def test_a_sender_may_be_closed_by_what_it_sends(self):
+        class Closes:
+            def __reduce__(self):
+                sender.close()
+                return int, ()
+
+        for cases in (lambda: [(sender, Closes())], lambda: [(sender, 1), (Channel(1), Closes())]):
+            channel = Channel(1)
+            sender = channel.sender()
+            with self.assertRaisesRegex(interlock.ChannelClosed, "closed") as caught:
+                select(cases(), biased=True)
+            self.assertEqual((caught.exception.index, channel.closed), (0, True))
+
+    def test_a_send_does_what_the_policy_says(self):
+        for capacity in (0, 1):
+            other, full = Channel(1), Channel(capacity, policy="refuse")
+            if capacity:
+                full.send("first")
+            for _ in range(3):  # wherever it begins
+                with self.assertRaisesRegex(interlock.ChannelFull, r"cases\[1\] is full") as caught:
+                    select([other, (full, "refused"), after(60)])
+                self.assertEqual(caught.exception.index, 1)
+            other.send_many(["item"])
+            self.assertEqual(select([(full, "refused"), other]), (1, "item"), "what is possible comes first")
+            stats = full.stats()
+            self.assertEqual((stats["sent"], stats["dropped"]), (capacity, 0))
+        for policy, kept in (("drop_oldest", 2), ("drop_newest", 1)):
+            full = Channel(1, policy=policy)
+            full.send(1)
+            self.assertEqual(select([(full, 2), Channel(1)]), (0, None))
+            self.assertEqual(full.recv(), kept)
 
     def test_waits_without_the_lock_and_wakes_for_any_kind(self):
         for capacity in (0, 1, None):

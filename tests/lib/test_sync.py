@@ -469,6 +469,19 @@ class Fork(support.TestCase):
         shown = " ".join(f"<interlock.{name} of the parent process>" for name in names)
         self.assertEqual(out.splitlines(), [shown, "a new one works", "7"])
 
+    def test_an_exception_that_leaves_a_block_in_a_child_is_not_hidden(self):
+        source = """
+            import interlock, os, sys
+            channel = interlock.Channel(1)
+            for block in (interlock.Lock(), interlock.Semaphore(), channel.sender(), channel):
+                with block:
+                    pid = os.fork()
+                    if pid == 0: sys.exit(7)
+                    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """
+        out, err = self.run_program(textwrap.dedent(source), options=("-W", "ignore"))
+        self.assertEqual((out.split(), err), (["7"] * 4, ""))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -86,7 +86,9 @@ class Values(support.TestCase):
         channel = interlock.Channel(None)
         expected, kept = [], []
         for _ in range(300):
-            values = [rng.choice((1, -1)) * rng.getrandbits(rng.choice((4, 12, 29, 30, 31, 54, 70))) for _ in range(100)]
+            values = [
+                rng.choice((1, -1)) * rng.getrandbits(rng.choice((4, 12, 29, 30, 31, 54, 70))) for _ in range(100)
+            ]
             channel.send_many(values)
             received = [channel.recv() for _ in range(rng.randrange(30))]
             while len(received) < len(values):

@@ -83,9 +83,10 @@ Test(barrier, an_arrival_waits_in_steps, .timeout = kLimit) {
   Barrier barrier(2);
   {
     Barrier::Arrival first(barrier);
-    cr_assert(first.wait_until(soon()) == Code::kETIMEDOUT);
-    Parker::current().interrupt();
-    cr_assert(first.wait_until(Deadline::never()) == Code::kEINTERRUPTED);
+    for (int step = 0; step < 2; ++step) {
+      Parker::current().interrupt();
+      cr_assert(first.wait_until(Deadline::never()) == Code::kEINTERRUPTED);
+    }
     cr_assert(!first.is_over());
     std::thread([&] {
       std::uint32_t index = 0;
@@ -99,6 +100,16 @@ Test(barrier, an_arrival_waits_in_steps, .timeout = kLimit) {
   cr_assert(!barrier.broken());
   { Barrier::Arrival left(barrier); }
   cr_assert(barrier.broken(), "who leaves an open round breaks it");
+}
+
+Test(barrier, an_arrival_that_times_out_has_broken_it, .timeout = kLimit) {
+  Barrier barrier(2);
+  Barrier::Arrival first(barrier);
+  cr_assert(first.wait_until(soon()) == Code::kETIMEDOUT);
+  cr_assert(barrier.broken(), "before another can come and pass");
+  cr_assert(!first.give_up(), "there is nothing left to give up");
+  cr_assert(first.wait_until(Deadline::never()) == Code::kEBROKEN);
+  cr_assert(barrier.wait_until(Deadline::never(), unused_index).code() == Code::kEBROKEN);
 }
 
 Test(barrier, abort_and_reset_end_every_wait, .timeout = kLimit) {

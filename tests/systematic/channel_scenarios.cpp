@@ -3,9 +3,11 @@
 // lost wake-up ends in a standstill.
 #include "channel/channel.hpp"
 #include "channel_fixture.hpp"
+#include "interrupt_fixture.hpp"
 #include "lock/parker.hpp"
 
 using namespace interlock;
+using interlock::systematic::add_interrupter;
 using interlock::systematic::expect;
 using interlock::systematic::RecordedChannel;
 using interlock::systematic::Run;
@@ -178,13 +180,7 @@ void give_up_receiving(Run &run, std::size_t capacity, bool interrupts) {
     }
   });
   run.thread([&] { expect(channel.recv(2) == Code::kOk, "it is received"); });
-  if (interrupts) {
-    run.thread([&] {
-      Parker *other;
-      while ((other = parker) == nullptr) run.pause();
-      other->interrupt();
-    });
-  }
+  if (interrupts) add_interrupter(run, parker);
   run.go();
   channel.check();
 }

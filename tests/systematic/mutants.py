@@ -16,9 +16,10 @@ from pathlib import Path
 
 SCHEDULES = os.environ.get("MUTANT_SCHEDULES", "6000")  # of each strategy, at most
 
-PRODUCT = """../posix/thread_end.cpp base/status.cpp lock/global_lock.cpp lock/lock_rank.cpp lock/mutex.cpp
-lock/parker.cpp lock/wait_queue.cpp memory/message.cpp channel/chain.cpp channel/channel.cpp channel/loop.cpp
-channel/loop_bell.cpp channel/rendezvous.cpp channel/ring.cpp channel/select.cpp""".split()
+PRODUCT = """../posix/thread_end.cpp base/status.cpp lock/barrier.cpp lock/event.cpp lock/global_lock.cpp
+lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/semaphore.cpp lock/wait_queue.cpp memory/message.cpp
+channel/chain.cpp channel/channel.cpp channel/loop.cpp channel/loop_bell.cpp channel/rendezvous.cpp
+channel/ring.cpp channel/select.cpp""".split()
 
 # name, file, scenarios, then pairs of a text that stands there once and what it becomes.
 MUTANTS = [
@@ -189,8 +190,8 @@ MUTANTS = [
         "callbacks_take_back_what_was_received",
         "channel/loop.cpp",
         "callbacks_*",
-        "lane->waiter->cancel())",
-        "!lane->waiter->cancel() && false)",
+        "if (is_first && waiter.is_over()) {",
+        "if (false) {",
     ),
     (
         "rendezvous_tells_no_loop",
@@ -235,6 +236,184 @@ MUTANTS = [
         "rendezvous_*",
         "for (Side *const side : {&senders_, &receivers_}) {",
         "for (Side *const side : {&senders_}) {",
+    ),
+    (
+        "semaphore_release_wakes_nobody",
+        "lock/semaphore.cpp",
+        "semaphore_*",
+        "if (queue_.has_waiters() && value_ != 0) queue_.notify(count);",
+        "",
+    ),
+    (
+        "semaphore_looks_for_sleepers_first",
+        "lock/semaphore.cpp",
+        "semaphore_*",
+        "  std::uint64_t value = value_;\n",
+        "  const bool waited_for = queue_.has_waiters();\n  std::uint64_t value = value_;\n",
+        "if (queue_.has_waiters() && value_ != 0)",
+        "if (waited_for && value_ != 0)",
+    ),
+    (
+        "semaphore_is_released_without_a_claim",
+        "lock/semaphore.cpp",
+        "semaphore_*",
+        "while (!value_.compare_exchange_weak(value, value + count));",
+        "while (false);\n  value_ = value + count;",
+    ),
+    (
+        "lock_is_taken_without_a_claim",
+        "lock/semaphore.hpp",
+        "lock_*",
+        "if (value_.compare_exchange_weak(value, value - 1)) return true;",
+        "value_ = value - 1;\n      return true;",
+    ),
+    (
+        "attempt_overtakes_who_starves",
+        "lock/semaphore.hpp",
+        "who_starves_*",
+        "if (queue_.is_starving() || !take()) return false;",
+        "if (!take()) return false;",
+    ),
+    (
+        "newcomer_overtakes_who_starves",
+        "lock/queued_wait.hpp",
+        "who_starves_*",
+        "must_queue_(!kIsForAll && queue.is_starving())",
+        "must_queue_(false)",
+    ),
+    (
+        "starving_ends_after_the_look_for_sleepers",
+        "lock/queued_wait.hpp",
+        "*_for_a_lock_gives_up",
+        "    if (is_starving_) queue_.end_starving();\n",
+        "",
+        "queue_.has_waiters() && source_.may()) queue_.notify_one();\n",
+        "queue_.has_waiters() && source_.may()) queue_.notify_one();\n    if (is_starving_) queue_.end_starving();\n",
+    ),
+    (
+        "chosen_when_its_time_ends_passes_nothing_on",
+        "lock/queued_wait.hpp",
+        "semaphore_waits_*",
+        "  if (context_.choice() != WaitContext::kWaiting) {",
+        "  was_chosen_ = was_chosen_ && result == WaitResult::kWoken;\n"
+        "  if (context_.choice() != WaitContext::kWaiting && result == WaitResult::kWoken) {",
+    ),
+    (
+        "event_set_wakes_nobody",
+        "lock/event.cpp",
+        "event_*",
+        "if (queue_.has_waiters()) queue_.notify_all();",
+        "",
+    ),
+    ("event_set_wakes_one", "lock/event.cpp", "event_*", "queue_.notify_all();", "queue_.notify_one();"),
+    (
+        "event_looks_for_sleepers_first",
+        "lock/event.cpp",
+        "event_*",
+        "  do {\n",
+        "  const bool waited_for = queue_.has_waiters();\n  do {\n",
+        "if (queue_.has_waiters())",
+        "if (waited_for)",
+    ),
+    (
+        "event_that_is_cleared_is_missed",
+        "lock/event.hpp",
+        "event_that_*",
+        "return is_set_at(start) || changes_ != start;",
+        "return is_set_at(start) || is_set();",
+    ),
+    (
+        "event_is_cleared_without_a_claim",
+        "lock/event.cpp",
+        "event_clears_*",
+        "while (is_set_at(moment) && !changes_.compare_exchange_weak(moment, moment + 1)) {\n  }",
+        "if (is_set_at(moment)) changes_ = moment + 1;",
+    ),
+    (
+        "barrier_last_one_wakes_nobody",
+        "lock/barrier.cpp",
+        "barrier_*",
+        "barrier.end_round_locked(Fate::kPassed, wakeups);",
+        "",
+    ),
+    (
+        "barrier_round_keeps_who_came",
+        "lock/barrier.cpp",
+        "barrier_*",
+        "for (Wakeup wakeup; Waiter *const waiter = list_.choose(wakeup);) {",
+        "if (Wakeup wakeup; Waiter *const waiter = list_.choose(wakeup)) {",
+    ),
+    (
+        "barrier_abort_wakes_nobody",
+        "lock/barrier.cpp",
+        "barrier_abort_*",
+        "  broken_ = true;\n  end_round_locked(Fate::kBroken, wakeups);",
+        "  broken_ = true;",
+    ),
+    (
+        "barrier_reset_wakes_nobody",
+        "lock/barrier.cpp",
+        "barrier_reset_*",
+        "  broken_ = false;\n  end_round_locked(Fate::kBroken, wakeups);",
+        "  broken_ = false;",
+    ),
+    (
+        "barrier_who_gives_up_wakes_nobody",
+        "lock/barrier.cpp",
+        "barrier_of_three_breaks_*",
+        "barrier_.end_round_locked(Fate::kBroken, wakeups);",
+        "",
+    ),
+    (
+        "barrier_breaks_a_step_after_the_timeout",
+        "lock/barrier.cpp",
+        "barrier_breaks_*",
+        "if (give_up_locked(wakeups)) return Code::kETIMEDOUT;",
+        "if (fate_ == Fate::kOpen) return Code::kETIMEDOUT;",
+    ),
+    (
+        "barrier_breaks_a_step_after_the_interrupt",
+        "lock/barrier.cpp",
+        "barrier_breaks_by_an_interrupt",
+        "if (code != Code::kEINTERRUPTED || arrival.give_up()) return code;",
+        "return code;",
+    ),
+    (
+        "sender_the_last_one_does_not_close",
+        "channel/sender.hpp",
+        "sender_*",
+        "~Sender() override { channel_->drop_sender(); }",
+        "~Sender() override {}",
+    ),
+    (
+        "sender_is_dropped_in_two_steps",
+        "channel/channel.hpp",
+        "sender_*",
+        "if (--senders_ == 0) close();",
+        "const std::size_t left = senders_ - 1;\n    senders_ = left;\n    if (left == 0) close();",
+    ),
+    (
+        "cancel_counts_nothing",
+        "channel/channel.cpp",
+        "cancel_*",
+        "while (try_recv(dropped).ok()) count_dropped();",
+        "while (try_recv(dropped).ok()) {}",
+    ),
+    (
+        "cancel_drains_before_it_closes",
+        "channel/channel.cpp",
+        "cancel_of_a_rendezvous",
+        "void Channel::cancel() {\n  close();\n",
+        "void Channel::cancel() {\n",
+        "  while (try_recv(dropped).ok()) count_dropped();\n",
+        "  while (try_recv(dropped).ok()) count_dropped();\n  close();\n",
+    ),
+    (
+        "cancel_leaves_who_is_in_the_middle",
+        "channel/channel.cpp",
+        "cancel_of_a_ring_that_*",
+        "while (try_recv(dropped).ok()) count_dropped();",
+        "for (std::size_t n; attempt(Direction::kReceive, {&dropped, 1}, n) == Attempt::kDone;) count_dropped();",
     ),
 ]
 

@@ -208,6 +208,10 @@ WaitResult Run::wait(const void *word, Deadline deadline) {
   return self.result;
 }
 
+bool Run::is_asleep(int thread) const noexcept {
+  return threads_[static_cast<std::size_t>(thread)]->state == Thread::State::kWaiting;
+}
+
 void Run::wake(const void *word, bool all) {
   std::vector<Thread *> waiting;
   for (const auto &each : threads_) {

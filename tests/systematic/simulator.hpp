@@ -129,6 +129,10 @@ class Run {
   void step(bool relaxed);
   /// For the threads of a scenario: lets others run.
   void pause() { step(true); }
+  /// Moves time on.
+  void let_pass(std::int64_t ns) noexcept { now_ += ns; }
+  /// Whether `thread`, counted from 0 in the order of thread(), sleeps and nobody has woken it.
+  [[nodiscard]] bool is_asleep(int thread) const noexcept;
   [[nodiscard]] WaitResult wait(const void *word, Deadline deadline);
   void wake(const void *word, bool all);
   [[nodiscard]] std::int64_t clock();
