@@ -47,6 +47,7 @@ enum {
 typedef struct interlock_interpreter interlock_interpreter_t;
 typedef struct interlock_channel interlock_channel_t;
 typedef struct interlock_value interlock_value_t;
+typedef struct interlock_loop interlock_loop_t;
 
 /* The fixed sentence for a code. Never null. */
 INTERLOCK_API const char *interlock_code_meaning(int code);
@@ -128,6 +129,16 @@ typedef enum {
   INTERLOCK_TYPE_OTHER /* a Python object of any other type: pass it on, or drop it */
 } interlock_type_t;
 
+/* A value of the program's own, as the sends above make it. Owns: *value is released with
+ * interlock_value_release(). Errors: ENOMEM; EINVAL if text is not UTF-8. */
+INTERLOCK_API int interlock_value_from_none(interlock_value_t **value);
+INTERLOCK_API int interlock_value_from_bool(int truth, interlock_value_t **value);
+INTERLOCK_API int interlock_value_from_int64(int64_t number, interlock_value_t **value);
+INTERLOCK_API int interlock_value_from_double(double number, interlock_value_t **value);
+INTERLOCK_API int interlock_value_from_string(const char *text, size_t size,
+                                              interlock_value_t **value);
+INTERLOCK_API int interlock_value_from_bytes(const void *data, size_t size,
+                                             interlock_value_t **value);
 INTERLOCK_API interlock_type_t interlock_value_type(const interlock_value_t *value);
 /* Errors: ETYPE if the value is of another type, or an int that does not fit in 64 bits. */
 INTERLOCK_API int interlock_value_as_bool(const interlock_value_t *value, int *result);
@@ -144,6 +155,58 @@ INTERLOCK_API int interlock_channel_send_value(interlock_channel_t *channel, int
                                                double timeout);
 /* Null is allowed. */
 INTERLOCK_API void interlock_value_release(interlock_value_t *value);
+
+/* ---- Event loops: channels for a thread that waits in a loop of its own (libuv, GLib, Qt, epoll). ----
+ * The program's loop waits for the descriptor to become readable, beside all else that it waits for, and
+ * then calls interlock_loop_dispatch(), which calls the callbacks of what has completed. No thread is
+ * started, nothing polls, no callback is called from anywhere else. Needs no runtime.
+ * Thread: one at a time is in the functions of a loop, callbacks included; another one that meets it there
+ * gets ESTATE, and nothing has happened. ESTATE also for a loop from before a fork. */
+
+/* Owns: *loop is released with interlock_loop_release(). Errors: ESYSTEM. */
+INTERLOCK_API int interlock_loop_create(interlock_loop_t **loop);
+/* What to wait for, for reading, level- or edge-triggered; on Windows a SOCKET. It rings once for any number
+ * of operations, until the next dispatch. It stays the loop's: only wait for it. -1 if loop is null. */
+INTERLOCK_API intptr_t interlock_loop_descriptor(const interlock_loop_t *loop);
+/* Completes the operations that are possible now and calls their callbacks; those that callbacks start
+ * are for the next call, which the bell asks for if they are possible. May be called at any time, also
+ * from a callback (a nested loop). Blocks: for a millisecond at most, and only if another thread stopped
+ * in the middle of a channel's cell; otherwise never. */
+INTERLOCK_API int interlock_loop_dispatch(interlock_loop_t *loop);
+/* Cancels what is pending, without callbacks; what was to be sent is dropped. Stop waiting for the
+ * descriptor before. Allowed in a callback: it is the last one, also of that dispatch. Thread: any, once
+ * no other is in the loop. Null is allowed. Errors: ESTATE; then the loop is as it was. */
+INTERLOCK_API int interlock_loop_release(interlock_loop_t *loop);
+
+/* How an operation ended: OK, ECLOSED, or for a send EFULL (the channel refuses instead of waiting); for
+ * these interlock_error_message() has the sentence.
+ * value: what was received, or what could not be sent; else null.
+ * Owns: value is now the callback's, to be released with interlock_value_release().
+ * Thread: that which dispatches. May call every function, also start and cancel operations; must return. */
+typedef void (*interlock_callback_t)(void *data, int code, interlock_value_t *value);
+/* Each of the two starts an operation, never blocks and never calls the callback itself: that is called
+ * exactly once, unless the operation is cancelled. Nothing is received before the callback is called, so
+ * nothing gets lost with an operation. Operations of a loop on the same channel in the same direction
+ * complete in the order in which they were started.
+ * operation: null, or where to put the operation's number for interlock_loop_cancel(): not 0, and never
+ * that of another operation of this loop. The handle of the channel may be released meanwhile.
+ * Errors: EINVAL (null, or the value was sent before), ENOMEM. */
+INTERLOCK_API int interlock_loop_recv(interlock_loop_t *loop, interlock_channel_t *channel,
+                                      interlock_callback_t callback, void *data,
+                                      uint64_t *operation);
+/* Takes what the value holds, which is empty afterwards and is still to be released; left as it was on
+ * an error. */
+INTERLOCK_API int interlock_loop_send_value(interlock_loop_t *loop, interlock_channel_t *channel,
+                                            interlock_value_t *value,
+                                            interlock_callback_t callback, void *data,
+                                            uint64_t *operation);
+/* Gives a pending operation up: its callback will not be called, and what it waited for is there for
+ * others. value: null, or where to put what was to be sent (null for a receive), to be released with
+ * interlock_value_release().
+ * Errors: EINVAL if its callback has been called or is running, or if the other side of a rendezvous has
+ * received the value and the callback is still to come. */
+INTERLOCK_API int interlock_loop_cancel(interlock_loop_t *loop, uint64_t operation,
+                                        interlock_value_t **value);
 
 #ifdef __cplusplus
 }

@@ -4,11 +4,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "interlock.h"
@@ -66,10 +69,27 @@ class Runtime {
   Runtime &operator=(const Runtime &) = delete;
 };
 
-/// A value that came out of a channel.
+/// A value that came out of a channel, or is to go into one.
 class Value {
  public:
   explicit Value(interlock_value_t *owned) noexcept : value_(owned) {}
+  [[nodiscard]] static Value from(std::nullptr_t) { return make<interlock_value_from_none>(); }
+  [[nodiscard]] static Value from(bool truth) { return make<interlock_value_from_bool>(truth); }
+  [[nodiscard]] static Value from(std::int64_t number) {
+    return make<interlock_value_from_int64>(number);
+  }
+  [[nodiscard]] static Value from(int number) { return from(std::int64_t{number}); }
+  [[nodiscard]] static Value from(double number) {
+    return make<interlock_value_from_double>(number);
+  }
+  /// UTF-8; arrives as str.
+  [[nodiscard]] static Value from(std::string_view text) {
+    return make<interlock_value_from_string>(text.data(), text.size());
+  }
+  [[nodiscard]] static Value from(const char *text) { return from(std::string_view(text)); }
+  [[nodiscard]] static Value from_bytes(std::string_view data) {
+    return make<interlock_value_from_bytes>(data.data(), data.size());
+  }
 
   [[nodiscard]] interlock_type_t type() const noexcept {
     return interlock_value_type(value_.get());
@@ -105,6 +125,13 @@ class Value {
   [[nodiscard]] interlock_value_t *get() const noexcept { return value_.get(); }
 
  private:
+  template <auto create, typename... Arguments>
+  static Value make(Arguments... arguments) {
+    interlock_value_t *value = nullptr;
+    detail::check(create(arguments..., &value));
+    return Value(value);
+  }
+
   std::unique_ptr<interlock_value_t, detail::Release<interlock_value_release>> value_;
 };
 
@@ -190,6 +217,93 @@ class Interpreter {
 
  private:
   interlock_interpreter_t *interpreter_ = nullptr;
+};
+
+/// Channels for a thread that waits in an event loop of its own: interlock.h says how they meet.
+/// Thread: one at a time; the destructor's too.
+class Loop {
+ public:
+  /// code: INTERLOCK_OK, ECLOSED or EFULL; value: what was received, or could not be sent.
+  using Callback = std::function<void(int code, std::optional<Value> value)>;
+  using Operation = std::uint64_t;
+
+  Loop() : state_(std::make_shared<State>()) {
+    interlock_loop_t *loop = nullptr;
+    detail::check(interlock_loop_create(&loop));
+    loop_.reset(loop);
+  }
+  /// What to wait for, for reading.
+  [[nodiscard]] std::intptr_t descriptor() const noexcept {
+    return interlock_loop_descriptor(loop_.get());
+  }
+  /// Once the descriptor is readable: runs callbacks. If some of them threw, the first exception
+  /// comes out of here after the others have run. A callback may destroy the Loop.
+  void dispatch() {
+    const std::shared_ptr<State> state = state_;
+    detail::check(interlock_loop_dispatch(loop_.get()));
+    if (state->error) std::rethrow_exception(std::exchange(state->error, nullptr));
+  }
+  /// Never runs the callback itself: dispatch() does.
+  Operation recv(const Channel &channel, Callback callback) {
+    return start(std::move(callback), [&](Pending *pending, Operation *operation) {
+      return interlock_loop_recv(loop_.get(), channel.get(), complete, pending, operation);
+    });
+  }
+  Operation send(const Channel &channel, Value value, Callback callback) {
+    return start(std::move(callback), [&](Pending *pending, Operation *operation) {
+      return interlock_loop_send_value(loop_.get(), channel.get(), value.get(), complete, pending,
+                                       operation);
+    });
+  }
+  /// False if its callback has run or is running, or if the other side has received the value; else
+  /// the callback will not run. `unsent`: null, or where to put what was to be sent.
+  bool cancel(Operation operation, std::optional<Value> *unsent = nullptr) {
+    interlock_value_t *value = nullptr;
+    const int code =
+        interlock_loop_cancel(loop_.get(), operation, unsent != nullptr ? &value : nullptr);
+    if (code == INTERLOCK_EINVAL) return false;
+    detail::check(code);
+    if (value != nullptr) unsent->emplace(value);
+    state_->pending.erase(operation);
+    return true;
+  }
+
+ private:
+  struct Pending;
+  /// Outlives the loop while a callback runs.
+  struct State : std::enable_shared_from_this<State> {
+    std::unordered_map<Operation, std::unique_ptr<Pending>> pending;
+    std::exception_ptr error;
+  };
+  struct Pending {
+    State &state;
+    Callback callback;
+    Operation operation = 0;
+  };
+
+  template <typename Start>
+  Operation start(Callback callback, Start start_it) {
+    auto pending = std::unique_ptr<Pending>(new Pending{*state_, std::move(callback)});
+    detail::check(start_it(pending.get(), &pending->operation));
+    const Operation operation = pending->operation;
+    state_->pending.emplace(operation, std::move(pending));
+    return operation;
+  }
+  static void complete(void *data, int code, interlock_value_t *value) noexcept {
+    const auto &pending = *static_cast<Pending *>(data);
+    const std::shared_ptr<State> state = pending.state.shared_from_this();
+    const auto kept = state->pending.extract(pending.operation);
+    std::optional<Value> given;
+    if (value != nullptr) given.emplace(value);
+    try {
+      pending.callback(code, std::move(given));
+    } catch (...) {
+      if (!state->error) state->error = std::current_exception();
+    }
+  }
+
+  std::shared_ptr<State> state_;
+  std::unique_ptr<interlock_loop_t, detail::Release<interlock_loop_release>> loop_;
 };
 
 }  // namespace api

@@ -14,28 +14,43 @@ Result<Ref<LoopBell>> LoopBell::create(bool as_socket) {
 
 void LoopBell::hang(LoopWaiter &waiter) noexcept {
   if (waiter.is_hung_.exchange(true)) return;
-  waiter.retain();  // take() releases
+  waiter.retain();  // unhang() takes it over
   LoopWaiter *first = hung_;
   do {
+    if (first == closed()) return waiter.release();
     waiter.next_hung_ = first;
   } while (!hung_.compare_exchange_weak(first, &waiter));
   // After the waiter hangs there: the loop arms before it looks, so one of the two sees the other.
+  ring();
+}
+
+Ref<LoopWaiter> LoopBell::unhang(LoopWaiter *&list) noexcept {
+  Ref<LoopWaiter> waiter(list);
+  list = list->next_hung_;
+  waiter->is_hung_ = false;  // from here on it may be hung again
+  waiter->release();
+  return waiter;
+}
+
+void LoopBell::ring() noexcept {
   if (is_armed_.exchange(0) != 0) doorbell_.ring();
+}
+
+void LoopBell::close() noexcept {
+  LoopWaiter *hung = hung_.exchange(closed());
+  if (hung == closed()) return;
+  while (hung != nullptr) (void)unhang(hung);
 }
 
 std::vector<Ref<LoopWaiter>> LoopBell::take() {
   doorbell_.silence();
   is_armed_ = 1;
   std::vector<Ref<LoopWaiter>> chosen;
-  for (LoopWaiter *each = hung_.exchange(nullptr); each != nullptr;) {
-    LoopWaiter *const next = each->next_hung_;
-    each->is_hung_ = false;  // from here on it may be hung again
-    const Ref<LoopWaiter> waiter(each);
-    each->release();
+  for (LoopWaiter *hung = hung_.exchange(nullptr); hung != nullptr;) {
+    const Ref<LoopWaiter> waiter = unhang(hung);
     // Some have been served, or have given up, since they were chosen.
-    if (each->is_watching_ && each->context_.choice() != WaitContext::kWaiting)
+    if (waiter->is_watching_ && waiter->context_.choice() != WaitContext::kWaiting)
       chosen.push_back(waiter);
-    each = next;
   }
   std::ranges::reverse(chosen);
   return chosen;
@@ -65,9 +80,7 @@ Step LoopWaiter::start() {
       is_over_ = true;
       return Step::kDone;
     }
-    context_.rearm();
-    is_watching_ = true;
-    if (!channel_->watch(direction_, waiter_)) {
+    if (!watch()) {
       owes_ = false;  // there is nothing to tell of
       return Step::kBlocked;
     }
@@ -77,6 +90,15 @@ Step LoopWaiter::start() {
 }
 
 Step LoopWaiter::resume() { return is_watching_ ? start() : Step::kDone; }
+
+bool LoopWaiter::watch() {
+  context_.rearm();
+  is_watching_ = true;
+  is_over_ = false;
+  const bool drops =
+      direction_ == Channel::Direction::kSend && channel_->policy() != Channel::Policy::kWait;
+  return channel_->watch(direction_, waiter_) || drops;
+}
 
 bool LoopWaiter::leave_queue() {
   if (!std::exchange(is_watching_, false)) return false;

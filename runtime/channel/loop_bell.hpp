@@ -27,11 +27,20 @@ class LoopBell final : public WakeTarget {
   [[nodiscard]] std::vector<Ref<LoopWaiter>> take();
   /// Rings without a waiter, so that the loop looks around.
   void wake() noexcept override { doorbell_.ring(); }
+  /// Lets the loop look, as if a waiter had been chosen. Thread: any.  Blocks: never.
+  void ring() noexcept;
+  /// Forgets who was chosen, also later: those who hang on a bell keep it. Thread: the loop's,
+  /// which takes nothing any more.  Blocks: never.
+  void close() noexcept;
 
  private:
   friend class LoopWaiter;
   /// Thread: any.  Blocks: never.
   void hang(LoopWaiter &waiter) noexcept;
+  /// Takes one off the list.
+  static Ref<LoopWaiter> unhang(LoopWaiter *&list) noexcept;
+  /// What hung_ is once it is closed: the address of no waiter.
+  [[nodiscard]] LoopWaiter *closed() noexcept { return reinterpret_cast<LoopWaiter *>(this); }
 
   Doorbell doorbell_;
   Atomic<LoopWaiter *> hung_{nullptr};  // newest first; the list owns a reference to each
@@ -52,6 +61,9 @@ class LoopWaiter final : public WakeTarget {
   [[nodiscard]] Step start();
   /// After the bell: tries again. As start(). What is over stays so.
   [[nodiscard]] Step resume();
+  /// Registers with the channel and does not try; what was over begins again. True if resume() is
+  /// not to wait for the bell.
+  [[nodiscard]] bool watch();
   /// Gives the operation up; nothing gets lost. Idempotent.
   void cancel();
   /// Whether start() or resume() has said kDone because of outcome(), not of cancel().

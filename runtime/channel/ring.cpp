@@ -15,8 +15,10 @@ Ring::Ring(std::size_t capacity) noexcept
       cells_(static_cast<Cell *>(std::calloc(capacity, sizeof(Cell)))) {}
 
 Ring::~Ring() {
-  Message dropped;
-  while (is_valid() && try_pop(dropped) == Attempt::kDone) {
+  Attempt popped = is_valid() ? Attempt::kDone : Attempt::kEmpty;
+  while (popped == Attempt::kDone) {
+    Message dropped;  // a new one each time: it is filled, not assigned
+    popped = try_pop(dropped);
   }
   std::free(cells_);
 }

@@ -8,10 +8,15 @@
 
 #include "base/python_compat.hpp"
 #include "channel/channel.hpp"
+#include "channel/loop.hpp"
 #include "memory/message.hpp"
 
 struct interlock_channel {
   interlock::Ref<interlock::Channel> channel;
+};
+
+struct interlock_loop {
+  interlock::Ref<interlock::Loop> loop;
 };
 
 struct interlock_value {

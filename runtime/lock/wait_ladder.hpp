@@ -95,8 +95,12 @@ class BusyLadder {
   }
   /// One rung, sleeping on the last one.  Locks: none held, no interpreter lock.
   void climb_or_sleep() noexcept {
+    if (!climb()) sleep();
+  }
+  /// Until next_look().  Locks: none held, no interpreter lock.
+  void sleep() noexcept {
     const Atomic<std::uint32_t> unchanged{0};
-    if (!climb()) (void)wait_on_address(unchanged, 0, next_look());
+    (void)wait_on_address(unchanged, 0, next_look());
   }
 
  private:

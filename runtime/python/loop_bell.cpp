@@ -60,6 +60,8 @@ void dealloc_bell(PyObject *self) {
       home->remove_interrupt_target(*bell);
       home->release();
     }
+    // Those that were chosen and not taken would keep it.
+    if (!bell->is_from_parent()) bell->close();
     bell->release();
   }
   type->tp_free(self);

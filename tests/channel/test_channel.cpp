@@ -321,6 +321,32 @@ Test(channel, a_blocked_sender_is_not_overtaken_for_ever, .timeout = kLimit) {
   patient.join();
 }
 
+namespace {
+
+/// Counts how many of its kind there are.
+struct Counted final : Shared {
+  explicit Counted(int &its_alive) : alive(its_alive) { ++alive; }
+  ~Counted() override { --alive; }
+  [[nodiscard]] Kind kind() const noexcept override { return Kind::kChannel; }
+  int &alive;
+};
+
+}  // namespace
+
+Test(channel, what_is_left_in_a_channel_ends_with_it, .timeout = kLimit) {
+  for (const std::size_t capacity : {std::size_t{3}, std::size_t{64}, Channel::kUnbounded}) {
+    int alive = 0;
+    auto channel = create(capacity);
+    for (int i = 0; i < 3; ++i) {
+      Message message = Message::from_shared(make_ref<Counted>(alive));
+      cr_assert(channel->try_send(message).ok());
+    }
+    cr_assert_eq(alive, 3);
+    channel = {};
+    cr_assert_eq(alive, 0, "%d are left", alive);
+  }
+}
+
 Test(channel, a_channel_in_a_message_lives_as_long_as_it, .timeout = kLimit) {
   auto inner = create(1);
   const auto outer = create(1);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import asyncio
 import gc
+import os
 import threading
 import unittest
 import warnings
@@ -277,6 +278,21 @@ class Asyncio(support.TestCase):
         await asyncio.sleep(0)
         channel.send(1)
         self.assertEqual(await task, 1)
+
+    def test_a_loop_that_ends_before_it_looks_frees_its_bell(self):
+        channel = Channel(1)
+        gc.collect()
+        before = len(os.listdir("/proc/self/fd"))
+        loop = self.new_loop()
+        task = loop.create_task(channel.arecv())
+        task._log_destroy_pending = False
+        loop.run_until_complete(asyncio.sleep(0))
+        channel.send("x")  # the task is chosen, and never looks
+        loop.close()
+        del loop, task
+        gc.collect()
+        self.assertEqual(len(os.listdir("/proc/self/fd")), before)
+        self.assertEqual(channel.recv(0), "x")
 
     def test_a_loop_that_ends_early_leaves_no_waiter(self):
         channel = Channel(1)

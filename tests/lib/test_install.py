@@ -60,6 +60,8 @@ class Install(unittest.TestCase):
 
     def compile_and_run(self, compiler, source, *options):
         flags = self.run_command("pkg-config", "--cflags", "--libs", "interlock", env=self.environment).split()
+        if "libuv" in source:
+            flags += self.run_command("pkg-config", "--cflags", "--libs", "libuv").split()
         sanitize = os.environ.get("INTERLOCK_TEST_CFLAGS", "").split()
         program = self.root / "program"
         self.run_command(
@@ -71,6 +73,14 @@ class Install(unittest.TestCase):
     def test_the_c_example(self):
         out = self.compile_and_run(os.environ.get("CC", "cc"), "embed.c", "-std=c99", "-D_POSIX_C_SOURCE=200809L")
         self.assertEqual(out, "sum of the squares up to 1000: 333833500\n")
+
+    def test_the_libuv_example(self):
+        out = self.compile_and_run(os.environ.get("CC", "cc"), "embed_libuv.c", "-std=c99", "-D_GNU_SOURCE")
+        self.assertEqual(out, "sum of the squares up to 1000: 333833500, and the timer ticked\n")
+
+    def test_the_epoll_example(self):
+        out = self.compile_and_run(os.environ.get("CXX", "c++"), "embed_epoll.cpp", "-std=c++20")
+        self.assertEqual(out, "6 words, 0 left\n")
 
     def test_the_cpp_example(self):
         out = self.compile_and_run(os.environ.get("CXX", "c++"), "embed.cpp", "-std=c++20")

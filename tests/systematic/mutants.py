@@ -18,8 +18,8 @@ SCHEDULES = os.environ.get("MUTANT_SCHEDULES", "6000")  # of each strategy, at m
 
 PRODUCT = """../posix/thread_end.cpp base/status.cpp lock/barrier.cpp lock/event.cpp lock/global_lock.cpp
 lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/semaphore.cpp lock/wait_queue.cpp memory/message.cpp
-channel/chain.cpp channel/channel.cpp channel/loop_bell.cpp channel/rendezvous.cpp channel/ring.cpp
-channel/select.cpp""".split()
+channel/chain.cpp channel/channel.cpp channel/loop.cpp channel/loop_bell.cpp channel/rendezvous.cpp
+channel/ring.cpp channel/select.cpp""".split()
 
 # name, file, scenarios, then pairs of a text that stands there once and what it becomes.
 MUTANTS = [
@@ -171,6 +171,27 @@ MUTANTS = [
         "a_loop_*",
         "if (std::exchange(owes_, false)) channel_->pass_on(direction_);",
         "owes_ = false;",
+    ),
+    (
+        "callbacks_do_not_ring_for_themselves",
+        "channel/loop.cpp",
+        "callbacks_*",
+        "  make_ready(lane);\n  bell_->ring();\n}",
+        "  make_ready(lane);\n}",
+    ),
+    (
+        "callbacks_forget_a_cell_that_is_busy",
+        "channel/loop.cpp",
+        "callbacks_*",
+        "      make_ready(lane);\n      lane->busy.sleep();",
+        "      lane->busy.sleep();",
+    ),
+    (
+        "callbacks_take_back_what_was_received",
+        "channel/loop.cpp",
+        "callbacks_*",
+        "if (is_first && waiter.is_over()) {",
+        "if (false) {",
     ),
     (
         "rendezvous_tells_no_loop",

@@ -5,6 +5,7 @@
 #include "base/atomic.hpp"
 #include "platform/clock.hpp"
 #include "platform/doorbell.hpp"
+#include "platform/process.hpp"
 #include "platform/thread.hpp"
 #include "platform/wait.hpp"
 #include "simulator.hpp"
@@ -101,6 +102,8 @@ int current_processor() noexcept {
   Run *const run = Run::current();
   return run != nullptr && !run->chooser().same_processor() ? Run::current_thread_id() : 0;
 }
+
+long process_id() noexcept { return 1; }
 
 void yield_processor() noexcept { relax_processor(); }
 
