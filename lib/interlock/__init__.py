@@ -8,11 +8,13 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes copies of objects between any of them, also in asyncio, and select() waits for
+itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
 several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
 Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
 share, such as the environment.
 """
+
+from types import MappingProxyType as _MappingProxyType
 
 from _interlock import (
     Barrier,
@@ -31,8 +33,12 @@ from _interlock import (
     global_lock,
     select,
 )
+from _interlock import can_move as _can_move
 
 from ._errors import RemoteError, RemoteTraceback
+
+# What this process can do, by name. "move": send(move=True) hands objects over; else it copies them.
+features = _MappingProxyType({"move": _can_move()})
 
 __version__ = "0.1.0"
 
@@ -58,6 +64,7 @@ __all__ = [
     "TransferError",
     "after",
     "every",
+    "features",
     "global_lock",
     "select",
 ]

@@ -13,6 +13,7 @@
 #endif
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -28,6 +29,10 @@ extern "C" __attribute__((weak)) int _PyEval_AddPendingCall(PyInterpreterState *
 // (_Py_DebugOffsets in pycore_debug_offsets.h): a cookie, the version, a flag, then sizes and
 // offsets.
 extern "C" __attribute__((weak)) unsigned char _PyRuntime[];
+
+// 3.13-3.15: "mimalloc", "malloc", "pymalloc", or the like; null where hooks are on. Exported
+// (pycore_pymem.h); declared weak, so that without it objects are copied rather than moved.
+extern "C" __attribute__((weak)) const char *_PyMem_GetCurrentAllocatorName();
 
 namespace interlock {
 
@@ -198,6 +203,228 @@ class IntRecycler {
 
   PyObject *kept_[kKept];
   std::size_t next_;
+};
+
+/// Whether objects can change their interpreter: any thread may free their memory, and it outlives
+/// every interpreter. So it is with mimalloc and malloc (PYTHONMALLOC); not with pymalloc, whose
+/// pools belong to an interpreter, nor with hooks that keep books of who allocated what.
+class SharedAllocator {
+ public:
+  /// Thread: attached.
+  [[nodiscard]] static bool is_in_use() noexcept {
+    static const Functions shared = functions_if_shared();
+    // Hooks may be put on at any time.
+    const Functions now = functions();
+    return shared.free_object != nullptr && now.free_object == shared.free_object &&
+           now.free_memory == shared.free_memory;
+  }
+
+ private:
+  struct Functions {
+    decltype(PyMemAllocatorEx::free) free_object;
+    decltype(PyMemAllocatorEx::free) free_memory;
+  };
+  static Functions functions() noexcept {
+    PyMemAllocatorEx objects;
+    PyMemAllocatorEx memory;
+    PyMem_GetAllocator(PYMEM_DOMAIN_OBJ, &objects);
+    PyMem_GetAllocator(PYMEM_DOMAIN_MEM, &memory);
+    return {objects.free, memory.free};
+  }
+  static Functions functions_if_shared() noexcept {
+#ifdef Py_GIL_DISABLED
+    return {};  // reference counts and the collector are others there
+#endif
+    if (_PyMem_GetCurrentAllocatorName == nullptr) return {};
+    const char *const name = _PyMem_GetCurrentAllocatorName();
+    const bool is_shared =
+        name != nullptr && (std::strcmp(name, "mimalloc") == 0 || std::strcmp(name, "malloc") == 0);
+    return is_shared ? functions() : Functions{};
+  }
+};
+
+/// Chooses an allocator that lets objects change their interpreter, if the caller of the process
+/// has not chosen another: mimalloc, where CPython was built with it. Before CPython is
+/// initialised. `argc`, `argv`: of a command that is to read its options from them; or 0 and null.
+[[nodiscard]] inline PyStatus preinitialize(int argc, char **argv) {
+  // -X dev and PYTHONDEVMODE ask for the allocator that looks for mistakes.
+  bool reads_environment = true;
+  bool is_chosen = false;
+  for (int i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '-'; ++i) {
+    const char *option = argv[i] + 1;
+    for (; *option != '\0' && std::strchr("cmWX", *option) == nullptr; ++option)
+      reads_environment = reads_environment && *option != 'E' && *option != 'I';
+    if (*option == 'c' || *option == 'm') break;
+    if (*option == '\0') continue;
+    const char *const value = option[1] != '\0' ? option + 1 : i + 1 < argc ? argv[++i] : "";
+    is_chosen = is_chosen || (*option == 'X' && std::strcmp(value, "dev") == 0);
+  }
+  for (const char *name : {"PYTHONMALLOC", "PYTHONDEVMODE"}) {
+    const char *const value = reads_environment ? std::getenv(name) : nullptr;
+    is_chosen = is_chosen || (value != nullptr && *value != '\0');
+  }
+  PyPreConfig config;
+  PyPreConfig_InitPythonConfig(&config);
+  config.parse_argv = argc > 0;
+#ifdef WITH_MIMALLOC
+  if (!is_chosen) config.allocator = PYMEM_ALLOCATOR_MIMALLOC;
+#endif
+  return Py_PreInitializeFromBytesArgs(&config, argc, argv);
+}
+
+/// Where the memory of an object that the collector knows begins. 3.13-3.15: behind two words,
+/// PyGC_Head (pycore_gc.h); for objects to be freed by who is attached to no interpreter.
+[[nodiscard]] inline void *memory_of_gc_object(PyObject *object) noexcept {
+  return reinterpret_cast<std::uintptr_t *>(object) - 2;
+}
+
+/// The storage of a bytearray, which changes hands alone. Fields of PyByteArrayObject (public,
+/// cpython/bytearrayobject.h); since 3.15 the bytes stand in a bytes object.
+class ByteArrayStorage {
+ public:
+  /// Nobody has a view of it, nor the object it is in.
+  [[nodiscard]] static bool is_plain(PyObject *bytearray) noexcept {
+#if PY_VERSION_HEX >= 0x030F0000
+    PyObject *const bytes = parts(bytearray)->ob_bytes_object;
+    if (bytes != nullptr && !_Py_IsImmortal(bytes) && Py_REFCNT(bytes) != 1) return false;
+#endif
+    return parts(bytearray)->ob_exports == 0;
+  }
+  static void swap(PyObject *bytearray, PyObject *other) noexcept {
+    PyByteArrayObject *const left = parts(bytearray);
+    PyByteArrayObject *const right = parts(other);
+    std::swap(left->ob_base.ob_size, right->ob_base.ob_size);
+    std::swap(left->ob_alloc, right->ob_alloc);
+    std::swap(left->ob_bytes, right->ob_bytes);
+    std::swap(left->ob_start, right->ob_start);
+#if PY_VERSION_HEX >= 0x030F0000
+    std::swap(left->ob_bytes_object, right->ob_bytes_object);
+#endif
+  }
+  /// Of a bytearray whose memory goes next. Thread: any, where SharedAllocator is in use.
+  static void free(PyObject *bytearray) noexcept {
+#if PY_VERSION_HEX >= 0x030F0000
+    PyObject *const bytes = parts(bytearray)->ob_bytes_object;
+    if (bytes != nullptr && !_Py_IsImmortal(bytes)) PyObject_Free(bytes);
+#else
+    PyMem_Free(parts(bytearray)->ob_bytes);
+#endif
+  }
+
+ private:
+  [[nodiscard]] static PyByteArrayObject *parts(PyObject *bytearray) noexcept {
+    return reinterpret_cast<PyByteArrayObject *>(bytearray);
+  }
+};
+
+/// The table of a dict that shares it with no other dict, for its keys and values to be replaced in
+/// place. 3.13-3.15: PyDictKeysObject (pycore_dict.h); the rest is public (cpython/dictobject.h).
+class DictTable {
+ public:
+  enum Kind : std::uint8_t { kGeneral, kUnicode, kSplit };
+  struct GeneralEntry {
+    Py_hash_t hash;
+    PyObject *key;
+    PyObject *value;
+  };
+
+  /// Whether this CPython's dicts look as this class takes them to. Thread: attached.
+  [[nodiscard]] static bool verified() noexcept {
+    static const bool known = verify();
+    return known;
+  }
+  [[nodiscard]] static DictTable &of(PyObject *dict) noexcept {
+    return *reinterpret_cast<DictTable *>(parts(dict)->ma_keys);
+  }
+  /// The table is the dict's own, and nobody watches the dict.
+  [[nodiscard]] static bool is_plain(PyObject *dict) noexcept {
+    return parts(dict)->ma_values == nullptr && (watchers(dict) & 0xff) == 0;
+  }
+  /// Gives two plain dicts each other's items.
+  static void swap(PyObject *dict, PyObject *other) noexcept {
+    std::swap(parts(dict)->ma_used, parts(other)->ma_used);
+    std::swap(parts(dict)->ma_keys, parts(other)->ma_keys);
+  }
+
+  /// The table of all dicts that never had an item: static and constant.
+  [[nodiscard]] bool is_of_empty_dicts() const noexcept { return log2_size_ == 0; }
+  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(kind_); }
+  /// Entries in use, deleted ones among them: those have no value.
+  [[nodiscard]] std::size_t entries() const noexcept { return static_cast<std::size_t>(entries_); }
+  /// kUnicode: a key, its value, and so on.
+  [[nodiscard]] PyObject **unicode_entries() noexcept {
+    return reinterpret_cast<PyObject **>(first_entry());
+  }
+  [[nodiscard]] GeneralEntry *general_entries() noexcept {
+    return reinterpret_cast<GeneralEntry *>(first_entry());
+  }
+  /// An interpreter's bytecode may know the table by a number that only this interpreter gave out.
+  void forget_version() noexcept {
+    if (!is_of_empty_dicts()) version_ = 0;
+  }
+
+ private:
+  static constexpr bool kKnown = PY_VERSION_HEX >> 16 <= 0x030f;
+
+  [[nodiscard]] static PyDictObject *parts(PyObject *dict) noexcept {
+    return reinterpret_cast<PyDictObject *>(dict);
+  }
+  [[nodiscard]] static std::uint64_t watchers(PyObject *dict) noexcept {
+    // Named ma_version_tag in 3.13, _ma_watcher_tag since; the low byte says who watches.
+    std::uint64_t tag;
+    std::memcpy(&tag, &parts(dict)->ma_used + 1, sizeof tag);
+    return tag;
+  }
+  [[nodiscard]] char *first_entry() noexcept {
+    return indices_ + (std::size_t{1} << log2_index_bytes_);
+  }
+
+  /// Dicts made by the C API show it: one keyed by str, one by others, one that lost an item.
+  [[nodiscard]] static bool verify() noexcept {
+    if (!kKnown) return false;
+    PyObject *const empty = PyDict_New();
+    PyObject *const texts = Py_BuildValue("{s:i,s:i,s:i}", "one", 1, "two", 2, "three", 3);
+    PyObject *const numbers = Py_BuildValue("{i:s,i:s}", 1, "one", 2, "two");
+    bool same = empty != nullptr && texts != nullptr && numbers != nullptr &&
+                PyDict_DelItemString(texts, "two") == 0;
+    if (same) {
+      same = of(empty).is_of_empty_dicts() && &of(empty) != &of(texts) && is_plain(texts) &&
+             of(texts).kind() == kUnicode && of(texts).entries() == 3 &&
+             of(numbers).kind() == kGeneral && of(numbers).entries() == 2 && matches(texts) &&
+             matches(numbers);
+    }
+    PyErr_Clear();
+    for (PyObject *each : {empty, texts, numbers}) Py_XDECREF(each);
+    return same;
+  }
+  /// The items in the table are those that PyDict_Next() gives.
+  [[nodiscard]] static bool matches(PyObject *dict) noexcept {
+    DictTable &table = of(dict);
+    std::size_t entry = 0;
+    PyObject *key;
+    PyObject *value;
+    for (Py_ssize_t place = 0; PyDict_Next(dict, &place, &key, &value); ++entry) {
+      while (entry < table.entries() && table.value_of(entry) == nullptr) ++entry;
+      if (entry == table.entries() || table.value_of(entry) != value || table.key_of(entry) != key)
+        return false;
+    }
+    return true;
+  }
+  [[nodiscard]] PyObject *key_of(std::size_t entry) noexcept {
+    return kind() == kGeneral ? general_entries()[entry].key : unicode_entries()[2 * entry];
+  }
+  [[nodiscard]] PyObject *value_of(std::size_t entry) noexcept {
+    return kind() == kGeneral ? general_entries()[entry].value : unicode_entries()[2 * entry + 1];
+  }
+
+  Py_ssize_t references_;
+  std::uint8_t log2_size_;
+  std::uint8_t log2_index_bytes_;
+  std::uint8_t kind_;
+  std::uint32_t version_;
+  Py_ssize_t usable_;
+  Py_ssize_t entries_;
+  char indices_[1];
 };
 
 /// An owned reference, released at the end of the scope. Thread: attached.

@@ -58,6 +58,7 @@ class Shared : public RefCounted {
     kSemaphore,
     kEvent,
     kBarrier,
+    kMovedGraph,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The command: CPython's own, with the runtime among its builtin modules.
+// The command: CPython's own, with the runtime among its builtin modules and an allocator that lets
+// objects change their interpreter.
 #include <cstdio>
 
+#include "base/python_compat.hpp"
 #include "python/module.hpp"
 
 int main(int argc, char **argv) {
@@ -9,5 +11,7 @@ int main(int argc, char **argv) {
     std::fputs("interlock: out of memory\n", stderr);
     return 1;
   }
+  const PyStatus status = interlock::preinitialize(argc, argv);
+  if (PyStatus_Exception(status)) Py_ExitStatusException(status);
   return Py_BytesMain(argc, argv);
 }

@@ -28,11 +28,12 @@ int report_phase() {
 }
 
 PyStatus initialize(int argc, char *const *argv) {
+  PyStatus status = preinitialize(0, nullptr);
+  if (PyStatus_Exception(status)) return status;
   PyConfig config;
   PyConfig_InitPythonConfig(&config);
   config.install_signal_handlers = 0;
   config.parse_argv = 0;
-  PyStatus status = PyStatus_Ok();
   if (argc > 0) status = PyConfig_SetBytesArgv(&config, argc, const_cast<char **>(argv));
   if (!PyStatus_Exception(status)) status = Py_InitializeFromConfig(&config);
   PyConfig_Clear(&config);

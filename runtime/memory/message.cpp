@@ -17,6 +17,12 @@ Message with_data(Tag tag, std::size_t count, const void *data, std::size_t size
   return Message(Message::Body{std::move(words), {}});
 }
 
+Message with_shared(Tag tag, Ref<Shared> shared) {
+  Message::Body body{{make_header(tag)}, {}};
+  body.shared.push_back(std::move(shared));
+  return Message(std::move(body));
+}
+
 bool is_ascii(std::string_view text) {
   for (const char each : text) {
     if (static_cast<unsigned char>(each) >= 0x80) return false;
@@ -102,9 +108,11 @@ Message Message::from_utf8(std::string_view utf8) {
 }
 
 Message Message::from_shared(Ref<Shared> shared) {
-  Body body{{make_header(Tag::kShared)}, {}};
-  body.shared.push_back(std::move(shared));
-  return Message(std::move(body));
+  return with_shared(Tag::kShared, std::move(shared));
+}
+
+Message Message::from_moved(Ref<Shared> graph) {
+  return with_shared(Tag::kMoved, std::move(graph));
 }
 
 Message::Type Message::type() const noexcept {

@@ -64,6 +64,7 @@ class Message {
   [[nodiscard]] static Message from_bytes(std::string_view bytes);
 
   [[nodiscard]] static Message from_shared(Ref<Shared> shared);
+  [[nodiscard]] static Message from_moved(Ref<Shared> graph);
 
   enum class Type : std::uint8_t { kEmpty, kNone, kBool, kInt, kFloat, kStr, kBytes, kOther };
   /// What the top-level value is. kInt also for integers that as_int64() cannot give.

@@ -29,6 +29,7 @@ enum class Tag : std::uint8_t {
   kByteArray,
   kAgain,   // operand: the number of an object met before
   kShared,  // operand: index of a Shared of the message
+  kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full; then perhaps kUseTuple
   kList,

@@ -3,6 +3,7 @@
 
 #include "interpreter/end.hpp"
 #include "interpreter/interpreter.hpp"
+#include "transfer/move.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -134,8 +135,8 @@ PyRef call(PyObject *function, PyObject *arguments, PyObject *keywords) {
 }  // namespace
 
 bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &outcome) {
-  const PyRef result = call(function, arguments, keywords);
-  if (result && encode(result.get(), "result", outcome).ok()) return true;
+  PyRef result = call(function, arguments, keywords);
+  if (result && give_away(result, "result", outcome).ok()) return true;
   outcome = encode_raised();
   return false;
 }

@@ -20,7 +20,7 @@ namespace {
 
 using Direction = Channel::Direction;
 
-// How many items of an iterable are prepared before they are sent.
+// How many items recv_many() makes room for beside those that are there.
 constexpr std::size_t kBatch = 64;
 
 struct PolicyName {
@@ -80,23 +80,6 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   return reinterpret_cast<PyObject *>(self);
 }
 
-/// Tries inside the interpreter, then waits outside.
-Status transfer(Channel &channel, Direction direction, Message &message, Deadline deadline) {
-  const bool sends = direction == Direction::kSend;
-  if (sends ? channel.send_now(message) : channel.recv_now(message)) return {};
-  std::size_t count = 0;
-  if (attempt_attached(channel, direction, {&message, 1}, count)) return {};
-  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
-  return run_detached([&] {
-    return sends ? channel.send_until(message, deadline) : channel.recv_until(message, deadline);
-  });
-}
-
-PyObject *finish_send(const Status &status) {
-  if (!status.ok()) return raise(status);
-  Py_RETURN_NONE;
-}
-
 PyObject *finish_recv(const Status &status, const Message &message) {
   return status.ok() ? decode(message) : raise(status);
 }
@@ -115,109 +98,12 @@ PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObje
   return finish_recv(status, message);
 }
 
-/// One attempt. Another thread in the middle of the same cell is waited for outside.
-Status try_transfer(Channel &channel, Direction direction, Message &message) {
-  std::size_t count = 0;
-  const Attempt attempt = channel.attempt(direction, {&message, 1}, count);
-  if (attempt != Attempt::kBusy) return code_of(attempt);
-  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
-  return run_detached([&] {
-    return direction == Direction::kSend ? channel.try_send(message) : channel.try_recv(message);
-  });
-}
-
 PyObject *try_recv(PyObject *self, PyObject *) {
   Channel *const channel = usable_channel(self);
   if (channel == nullptr) return nullptr;
   Message message;
   const Status status = try_transfer(*channel, Direction::kReceive, message);
   return finish_recv(status, message);
-}
-
-/// Sends `messages`; `sent` grows by how many were, also on error.
-Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent,
-                Deadline deadline) {
-  std::size_t done = 0;
-  Status status;
-  if (messages.empty()) return status;
-  if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
-    const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
-    status = run_detached([&] {
-      std::size_t count = 0;
-      const Status each = channel.send_many_until(messages.subspan(done), count, deadline);
-      done += count;
-      return each;
-    });
-  }
-  sent += done;
-  return status;
-}
-
-bool encode_item(PyObject *item, std::vector<Message> &messages) {
-  const PyRef held = PyRef::borrow(item);  // what encodes it may change where it comes from
-  const Status status = encode(item, "message", messages.emplace_back());
-  if (!status.ok()) raise(status);
-  return status.ok();
-}
-
-/// The items of a list or tuple. False with a Python exception set.
-bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
-  messages.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence)));
-  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
-    PyObject *const item = PySequence_Fast_GET_ITEM(sequence, i);
-    if (is_compact_int(item)) {
-      messages.push_back(Message::from_header(record_of_compact_int(item)));
-    } else if (!encode_item(item, messages)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-/// The next items of an iterator, a batch at most; `more` says whether it may have others. False
-/// with a Python exception set; what came before it is in `messages`.
-bool encode_next(PyObject *iterator, std::vector<Message> &messages, bool &more) {
-  while (messages.size() < kBatch) {
-    const PyRef item = PyRef::steal(PyIter_Next(iterator));
-    more = static_cast<bool>(item);
-    if (!more) return PyErr_Occurred() == nullptr;
-    if (encode_item(item.get(), messages)) continue;
-    messages.pop_back();
-    return false;
-  }
-  return true;
-}
-
-/// Raises what `status` says, telling how many items were sent before.
-PyObject *raise_after(const Status &status, std::size_t sent) {
-  raise(status);
-  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
-  const PyRef count = PyRef::steal(PyLong_FromSize_t(sent));
-  if (!exception || !count || PyObject_SetAttrString(exception.get(), "sent", count.get()) != 0)
-    PyErr_Clear();
-  PyErr_SetRaisedException(Py_XNewRef(exception.get()));
-  return nullptr;
-}
-
-/// After an iterator that raised: sends what it gave before, then raises that with `sent`. Who is
-/// interrupted does not wait for room any more.
-PyObject *send_rest(PyObject *self, std::span<Message> messages, std::size_t sent,
-                    Deadline deadline) {
-  PyRef failure = PyRef::steal(PyErr_GetRaisedException());
-  const bool is_error = PyErr_GivenExceptionMatches(failure.get(), PyExc_Exception) != 0;
-  Channel *const channel = usable_channel(self);
-  const Status status = channel != nullptr ? send_all(*channel, messages, sent,
-                                                      is_error ? deadline : Deadline::past())
-                                           : Status(Code::kEPYTHON);
-  if (!status.ok() && (is_error || status.code() != Code::kETIMEDOUT)) {
-    raise_after(status, sent);
-    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
-    PyException_SetContext(raised.get(), failure.release());
-    PyErr_SetRaisedException(Py_NewRef(raised.get()));
-    return nullptr;
-  }
-  PyErr_SetRaisedException(failure.release());
-  return raise_after(Code::kEPYTHON, sent);
 }
 
 /// The list of what `messages` carry. If some cannot be rebuilt, the exception of the first one has
@@ -392,8 +278,10 @@ constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
     {"send", as_method(channel_send), kFast,
-     "send($self, obj, timeout=None)\n--\n\n"
-     "Send a copy of obj, waiting up to timeout seconds for room.\n\n"
+     "send($self, obj, timeout=None, move=False)\n--\n\n"
+     "Send a copy of obj, waiting up to timeout seconds for room. With move=True the contents of "
+     "obj\n"
+     "leave, and its lists, dicts, sets and bytearrays stay behind empty.\n\n"
      "Raises TransferError (nothing was sent), TimeoutError, ChannelClosed, or ChannelFull "
      "(policy\n"
      "'refuse')."},
@@ -401,8 +289,9 @@ PyMethodDef methods[] = {
      "recv($self, timeout=None)\n--\n\n"
      "Take the oldest item, waiting up to timeout seconds for one.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
-    {"try_send", channel_try_send, METH_O,
-     "try_send($self, obj, /)\n--\n\nSend without waiting; raises ChannelFull if there is no "
+    {"try_send", as_method(channel_try_send), kFast,
+     "try_send($self, obj, move=False)\n--\n\nSend without waiting; raises ChannelFull if there is "
+     "no "
      "room."},
     {"try_recv", try_recv, METH_NOARGS,
      "try_recv($self, /)\n--\n\nTake without waiting; raises ChannelEmpty if there is no item."},
@@ -498,54 +387,26 @@ Channel *usable_channel(PyObject *handle) {
 // What is sent is encoded before the channel is looked at: that may run code which closes the
 // Sender.
 
-PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
-  static constexpr const char *kParameters[] = {"obj", "timeout"};
-  PyObject *slots[2];
-  Deadline deadline;
-  if (!Arguments{values, count, names}.parse("send", kParameters, 1, slots) ||
-      !parse_timeout(slots[1], deadline))
-    return nullptr;
-  Message message;
-  if (Status status = encode(slots[0], "message", message); !status.ok()) return raise(status);
-  Channel *const channel = usable_channel(self);
-  if (channel == nullptr) return nullptr;
-  return finish_send(transfer(*channel, Direction::kSend, message, deadline));
+Status transfer(Channel &channel, Channel::Direction direction, Message &message,
+                Deadline deadline) {
+  const bool sends = direction == Direction::kSend;
+  if (sends ? channel.send_now(message) : channel.recv_now(message)) return {};
+  std::size_t count = 0;
+  if (attempt_attached(channel, direction, {&message, 1}, count)) return {};
+  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
+  return run_detached([&] {
+    return sends ? channel.send_until(message, deadline) : channel.recv_until(message, deadline);
+  });
 }
 
-PyObject *channel_try_send(PyObject *self, PyObject *object) {
-  Message message;
-  if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
-  Channel *const channel = usable_channel(self);
-  if (channel == nullptr) return nullptr;
-  return finish_send(try_transfer(*channel, Direction::kSend, message));
-}
-
-PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
-                            PyObject *names) {
-  static constexpr const char *kParameters[] = {"items", "timeout"};
-  PyObject *slots[2];
-  Deadline deadline;
-  if (!Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
-      !parse_timeout(slots[1], deadline))
-    return nullptr;
-  std::size_t sent = 0;
-  std::vector<Message> messages;
-  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
-  const PyRef iterator = is_whole ? PyRef() : PyRef::steal(PyObject_GetIter(slots[0]));
-  if (!is_whole && !iterator) return nullptr;
-  for (bool more = true; more;) {
-    messages.clear();
-    const bool is_encoded = is_whole ? encode_sequence(slots[0], messages)
-                                     : encode_next(iterator.get(), messages, more);
-    if (!is_encoded && !is_whole) return send_rest(self, messages, sent, deadline);
-    if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
-    Channel *const channel = usable_channel(self);
-    if (channel == nullptr) return raise_after(Code::kEPYTHON, sent);
-    const Status status = send_all(*channel, messages, sent, deadline);
-    if (!status.ok()) return raise_after(status, sent);
-    if (is_whole) break;
-  }
-  Py_RETURN_NONE;
+Status try_transfer(Channel &channel, Channel::Direction direction, Message &message) {
+  std::size_t count = 0;
+  const Attempt attempt = channel.attempt(direction, {&message, 1}, count);
+  if (attempt != Attempt::kBusy) return code_of(attempt);
+  const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
+  return run_detached([&] {
+    return direction == Direction::kSend ? channel.try_send(message) : channel.try_recv(message);
+  });
 }
 
 PyObject *call_aio(const char *name, PyObject *first, PyObject *second, PyObject *third) {

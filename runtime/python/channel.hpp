@@ -20,12 +20,20 @@ namespace interlock {
 PyObject *channel_send(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
                             PyObject *names);
-PyObject *channel_try_send(PyObject *self, PyObject *object);
+PyObject *channel_try_send(PyObject *self, PyObject *const *values, Py_ssize_t count,
+                           PyObject *names);
 /// Calls a function of lib/interlock/_aio.py.
 PyObject *call_aio(const char *name, PyObject *first, PyObject *second = nullptr,
                    PyObject *third = nullptr);
 /// A new handle, for wrap_shared().
 PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender);
+
+/// Sends or receives one message: tries inside the interpreter, then waits outside.
+/// Thread: attached.  Errors: as Channel::send_until() and recv_until().
+[[nodiscard]] Status transfer(Channel &channel, Channel::Direction direction, Message &message,
+                              Deadline deadline);
+/// One attempt. Another thread in the middle of the same cell is waited for outside.
+[[nodiscard]] Status try_transfer(Channel &channel, Channel::Direction direction, Message &message);
 
 /// Tries, after spin_attached(). True if it is done.
 /// Thread: attached.  Blocks: never.

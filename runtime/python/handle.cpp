@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Handles: Python objects that stand for something outside every interpreter's heap. Equal when
 // they stand for the same thing.
+#include "base/check.hpp"
 #include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
 #include "transfer/transfer.hpp"
@@ -79,6 +80,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kBarrier:
       type = state->barrier;
       break;
+    case Shared::Kind::kMovedGraph:
+      CHECK(false);  // objects have no handle
   }
   auto *const handle = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
   if (handle != nullptr) handle->shared = shared.leak();

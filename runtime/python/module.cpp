@@ -8,6 +8,7 @@
 #include "platform/thread.hpp"
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
+#include "transfer/detach.hpp"
 
 namespace interlock {
 namespace {
@@ -25,7 +26,11 @@ PyObject *parallelism(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLong(available_parallelism());
 }
 
+PyObject *can_move_here(PyObject *, PyObject *) { return PyBool_FromLong(can_move()); }
+
 PyMethodDef functions[] = {
+    {"can_move", can_move_here, METH_NOARGS,
+     "can_move()\n--\n\nWhether objects can change their interpreter in this process."},
     {"interpreter_id", interpreter_id, METH_NOARGS,
      "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
     {"unique_number", unique_number, METH_NOARGS,

@@ -95,8 +95,9 @@ constexpr int kFast = METH_FASTCALL | METH_KEYWORDS;
 
 PyMethodDef methods[] = {
     {"send", as_method(channel_send), kFast,
-     "send($self, obj, timeout=None)\n--\n\nAs Channel.send()."},
-    {"try_send", channel_try_send, METH_O, "try_send($self, obj, /)\n--\n\nAs Channel.try_send()."},
+     "send($self, obj, timeout=None, move=False)\n--\n\nAs Channel.send()."},
+    {"try_send", as_method(channel_try_send), METH_FASTCALL | METH_KEYWORDS,
+     "try_send($self, obj, move=False)\n--\n\nAs Channel.try_send()."},
     {"send_many", as_method(channel_send_many), kFast,
      "send_many($self, items, timeout=None)\n--\n\nAs Channel.send_many()."},
     {"asend", asend, METH_O, "asend($self, obj, /)\n--\n\nAs Channel.asend()."},

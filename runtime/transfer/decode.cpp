@@ -8,6 +8,7 @@
 #include "base/check.hpp"
 #include "memory/message_format.hpp"
 #include "transfer/inline_record.hpp"
+#include "transfer/moved_graph.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -41,6 +42,7 @@ class Decoder {
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyRef &object);
   [[nodiscard]] PyRef read_leaf(std::uint64_t header);
+  [[nodiscard]] PyRef read_moved(MovedGraph &graph);
   [[nodiscard]] PyRef read_int(std::uint64_t header);
   [[nodiscard]] PyRef read_text(std::uint64_t header);
   [[nodiscard]] const char *read_data(std::size_t size) noexcept;
@@ -244,11 +246,20 @@ PyRef Decoder::read_leaf(std::uint64_t header) {
           PyByteArray_FromStringAndSize(read_data(operand), static_cast<Py_ssize_t>(operand)));
     case Tag::kAgain:
       return PyRef::borrow(numbered_[operand].get());
+    case Tag::kMoved:
+      return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
     case Tag::kShared:
       return PyRef::steal(wrap_shared(Ref<Shared>(message_.body()->shared[operand])));
     default:
       return read_text(header);
   }
+}
+
+PyRef Decoder::read_moved(MovedGraph &graph) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return {};
+  state->pace.before_attaching(graph.containers.size());
+  return PyRef::steal(graph.attach());
 }
 
 PyRef Decoder::read_int(std::uint64_t header) {

@@ -33,6 +33,16 @@ Status encode(PyObject *object, const char *root, Message &message) {
   return {};
 }
 
+Status encode_noting(PyObject *object, const char *root, Message &message,
+                     std::vector<PyRef> &containers) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  Encoder encoder(*state, root, &containers);
+  if (!encoder.run(object)) return Code::kEPYTHON;
+  message = encoder.take();
+  return {};
+}
+
 bool Encoder::run(PyObject *object) {
   if (!write(object)) return false;
   while (!frames_.empty()) {
@@ -120,10 +130,24 @@ bool Encoder::write(PyObject *object) {
   bool done = false;
   if (!write_leaf(object, type, done)) return false;
   if (done || write_again(object)) return true;
+  if (containers_ != nullptr && !note_container(object, type)) return false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
   return write_by_parts(object, type);
+}
+
+bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
+  if (!frames_.empty() && frames_.back().is_inside) return true;
+  const bool is_known = PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
+                        PyByteArray_Check(object) ||
+                        std::strcmp(type->tp_name, "collections.deque") == 0 ||
+                        std::strcmp(type->tp_name, "array.array") == 0;
+  if (!is_known) return true;
+  if (PyByteArray_Check(object) && !ByteArrayStorage::is_plain(object))
+    return refuse(object, "it cannot be emptied while a view of it exists");
+  containers_->push_back(PyRef::borrow(object));
+  return true;
 }
 
 bool Encoder::write_leaf(PyObject *object, PyTypeObject *type, bool &written) {
@@ -234,6 +258,7 @@ void Encoder::push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
   frame.object = PyRef::borrow(object);
   frame.items = std::move(items);
   frame.size = size;
+  frame.is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
   frames_.push_back(std::move(frame));
 }
 

@@ -15,7 +15,9 @@ namespace interlock {
 
 class Encoder {
  public:
-  Encoder(TransferState &state, const char *root) : state_(state), root_(root) {}
+  /// `containers`: null, or where to note the containers that a move leaves empty.
+  Encoder(TransferState &state, const char *root, std::vector<PyRef> *containers = nullptr)
+      : state_(state), root_(root), containers_(containers) {}
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object);
@@ -29,6 +31,7 @@ class Encoder {
     Tag tag;
     std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
     bool numbered = false;   // it has its number, or a tuple: gets one at its end
+    bool is_inside = false;  // of an object that is rebuilt from its parts
     PyRef object;
     PyRef items;              // a tuple of the children, where the object itself does not hold them
     Py_ssize_t size = 0;      // children to write
@@ -81,13 +84,21 @@ class Encoder {
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
 
+  /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
+  [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
+
   TransferState &state_;
   const char *const root_;
+  std::vector<PyRef> *const containers_;
   Message::Body body_;
   std::vector<Frame> frames_;
   ObjectTable numbers_;
   std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive
   ObjectTable open_counts_;      // of kFrozenSet and kReduce: frames that have not made theirs
 };
+
+/// As encode(), and notes the containers that a move leaves empty.
+[[nodiscard]] Status encode_noting(PyObject *object, const char *root, Message &message,
+                                   std::vector<PyRef> &containers);
 
 }  // namespace interlock

@@ -6,6 +6,7 @@
 #include "base/ref.hpp"
 #include "base/status.hpp"
 #include "memory/message.hpp"
+#include "transfer/collector_pace.hpp"
 
 namespace interlock {
 
@@ -49,6 +50,7 @@ struct TransferState {
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
   IntRecycler ints;
+  CollectorPace pace;
 };
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();

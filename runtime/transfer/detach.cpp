@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT
+#include "transfer/detach.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "transfer/slots.hpp"
+
+namespace interlock {
+namespace {
+
+[[nodiscard]] PyASCIIObject *text_parts(PyObject *text) noexcept {
+  return reinterpret_cast<PyASCIIObject *>(text);
+}
+[[nodiscard]] PySetObject *set_parts(PyObject *set) noexcept {
+  return reinterpret_cast<PySetObject *>(set);
+}
+
+/// What stands in a set where an element was; static. Null if it cannot be found out.
+[[nodiscard]] PyObject *find_set_dummy() noexcept {
+  const PyRef set = PyRef::steal(PySet_New(nullptr));
+  PyObject *found = nullptr;
+  if (set && PySet_Add(set.get(), Py_True) == 0 && PySet_Discard(set.get(), Py_True) == 1)
+    for_each_slot(set.get(), [&](PyObject *each) { found = each; });
+  PyErr_Clear();
+  return found;
+}
+[[nodiscard]] PyObject *set_dummy() noexcept {
+  static PyObject *const dummy = find_set_dummy();
+  return dummy;
+}
+
+/// One of the objects that all interpreters have in common. Others may be immortal too, but live in
+/// the memory of an interpreter, and end with it.
+[[nodiscard]] bool is_of_all(PyObject *object, PyTypeObject *type) noexcept {
+  if (type == &PyUnicode_Type) return text_parts(object)->state.statically_allocated != 0;
+  if (!_Py_IsImmortal(object)) return false;
+  if (type == &PyLong_Type) {
+    if (!PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject *>(object))) return false;
+    const PyRef same = PyRef::steal(
+        PyLong_FromSsize_t(PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject *>(object))));
+    return same.get() == object;
+  }
+  if (type == &PyBytes_Type) return PyBytes_GET_SIZE(object) <= 1;
+  if (type == &PyTuple_Type) return PyTuple_GET_SIZE(object) == 0;
+  return type == &PyBool_Type || Py_IsNone(object) || object == Py_Ellipsis ||
+         object == Py_NotImplemented || object == set_dummy();
+}
+
+[[nodiscard]] PyObject *copy_text(PyObject *text) noexcept {
+  const Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+  PyObject *const copy = PyUnicode_New(length, PyUnicode_MAX_CHAR_VALUE(text));
+  if (copy == nullptr) return nullptr;
+  std::memcpy(PyUnicode_DATA(copy), PyUnicode_DATA(text),
+              static_cast<std::size_t>(length * PyUnicode_KIND(text)));
+  // The table of a dict keyed by str counts on it.
+  text_parts(copy)->hash = PyObject_Hash(text);
+  return copy;
+}
+
+[[nodiscard]] PyObject *copy_int(PyObject *number) {
+  auto *const parts = reinterpret_cast<PyLongObject *>(number);
+  if (PyUnstable_Long_IsCompact(parts))
+    return PyLong_FromSsize_t(PyUnstable_Long_CompactValue(parts));
+  constexpr int kSigned = Py_ASNATIVEBYTES_LITTLE_ENDIAN;
+  const Py_ssize_t size = PyLong_AsNativeBytes(number, nullptr, 0, kSigned);
+  if (size < 0) return nullptr;
+  std::vector<char> bytes(static_cast<std::size_t>(size));
+  if (PyLong_AsNativeBytes(number, bytes.data(), size, kSigned) < 0) return nullptr;
+  return PyLong_FromNativeBytes(bytes.data(), bytes.size(), kSigned);
+}
+
+/// A nan's hash comes from its address, so that a copy would not be found where it is a key.
+[[nodiscard]] bool has_nan(PyObject *number) noexcept {
+  if (PyFloat_CheckExact(number)) return std::isnan(PyFloat_AS_DOUBLE(number));
+  const Py_complex value = PyComplex_AsCComplex(number);
+  return std::isnan(value.real) || std::isnan(value.imag);
+}
+
+[[nodiscard]] bool is_weakly_referenced(PyObject *object) noexcept {
+  return is_set(Py_TYPE(object)) && set_parts(object)->weakreflist != nullptr;
+}
+
+/// Whether a container can be detached whole, emptied, or copied.
+[[nodiscard]] bool is_at_rest(PyObject *object, PyTypeObject *type) noexcept {
+  // Its items are elsewhere while it is being sorted.
+  if (type == &PyList_Type) return reinterpret_cast<PyListObject *>(object)->allocated >= 0;
+  if (type == &PyDict_Type) return DictTable::is_plain(object);
+  if (type == &PyByteArray_Type) return ByteArrayStorage::is_plain(object);
+  return true;
+}
+
+void swap_sets(PyObject *set, PyObject *other) noexcept {
+  PySetObject *const left = set_parts(set);
+  PySetObject *const right = set_parts(other);
+  const bool left_is_small = left->table == left->smalltable;
+  const bool right_is_small = right->table == right->smalltable;
+  std::swap(left->fill, right->fill);
+  std::swap(left->used, right->used);
+  std::swap(left->mask, right->mask);
+  std::swap(left->table, right->table);
+  std::swap(left->finger, right->finger);
+  std::swap(left->smalltable, right->smalltable);
+  if (right_is_small) left->table = left->smalltable;
+  if (left_is_small) right->table = right->smalltable;
+}
+
+/// Gives two containers of the same type, list, dict, set or bytearray, each other's contents.
+void swap_contents(PyObject *container, PyObject *other) noexcept {
+  PyTypeObject *const type = Py_TYPE(container);
+  if (type == &PyList_Type) {
+    auto *const left = reinterpret_cast<PyListObject *>(container);
+    auto *const right = reinterpret_cast<PyListObject *>(other);
+    std::swap(left->ob_base.ob_size, right->ob_base.ob_size);
+    std::swap(left->ob_item, right->ob_item);
+    std::swap(left->allocated, right->allocated);
+  } else if (type == &PyDict_Type) {
+    DictTable::swap(container, other);
+  } else if (type == &PySet_Type) {
+    swap_sets(container, other);
+  } else {
+    ByteArrayStorage::swap(container, other);
+  }
+}
+
+[[nodiscard]] bool can_be_emptied(PyTypeObject *type) noexcept {
+  return type == &PyList_Type || type == &PyDict_Type || type == &PySet_Type ||
+         type == &PyByteArray_Type;
+}
+
+[[nodiscard]] PyObject *new_empty(PyTypeObject *type) noexcept {
+  if (type == &PyList_Type) return PyList_New(0);
+  if (type == &PyDict_Type) return PyDict_New();
+  if (type == &PySet_Type) return PySet_New(nullptr);
+  return PyByteArray_FromStringAndSize(nullptr, 0);
+}
+
+/// Whether copying it compares no keys, which may run Python code: CPython copies the table of a
+/// dict as it is unless a third of its entries are deleted ones.
+[[nodiscard]] bool is_copied_blindly(PyObject *container, PyTypeObject *type) noexcept {
+  if (type != &PyDict_Type) return true;
+  const DictTable &table = DictTable::of(container);
+  const auto used = static_cast<std::size_t>(PyDict_GET_SIZE(container));
+  return table.kind() == DictTable::kUnicode || used >= table.entries() * 2 / 3;
+}
+
+/// A new container of the same type with references to the same objects.
+[[nodiscard]] PyObject *shallow_copy(PyObject *container, PyTypeObject *type) {
+  if (type == &PyList_Type) return PyList_GetSlice(container, 0, PyList_GET_SIZE(container));
+  if (type == &PyDict_Type) return PyDict_Copy(container);
+  if (type == &PySet_Type) return PySet_New(container);
+  if (type == &PyFrozenSet_Type) {
+    const PyRef elements = PyRef::steal(PySet_New(container));
+    return elements ? PyFrozenSet_New(elements.get()) : nullptr;
+  }
+  if (type == &PyByteArray_Type)
+    return PyByteArray_FromStringAndSize(PyByteArray_AS_STRING(container),
+                                         PyByteArray_GET_SIZE(container));
+  const Py_ssize_t size = PyTuple_GET_SIZE(container);
+  PyObject *const copy = PyTuple_New(size);
+  for (Py_ssize_t i = 0; copy != nullptr && i < size; ++i)
+    PyTuple_SET_ITEM(copy, i, Py_NewRef(PyTuple_GET_ITEM(container, i)));
+  return copy;
+}
+
+/// Adds to `container` what is in `newer`, of the same type, if anything is.
+[[nodiscard]] bool add_all(PyObject *container, PyObject *newer) {
+  if (PyObject_Size(newer) == 0) return true;
+  if (PyList_CheckExact(container)) return PyList_Extend(container, newer) == 0;
+  if (PyDict_CheckExact(container)) return PyDict_Update(container, newer) == 0;
+  if (PySet_CheckExact(container))
+    return static_cast<bool>(PyRef::steal(PyNumber_InPlaceOr(container, newer)));
+  return static_cast<bool>(PyRef::steal(PySequence_InPlaceConcat(container, newer)));
+}
+
+}  // namespace
+
+bool can_move() noexcept {
+  return SharedAllocator::is_in_use() && DictTable::verified() && set_dummy() != nullptr;
+}
+
+Detachment::~Detachment() {
+  for (const Replacement &each : replacements_) Py_DECREF(each.original);
+}
+
+Detachment::Result Detachment::empty(PyObject *root) {
+  empties_ = true;
+  PyTypeObject *const type = Py_TYPE(root);
+  const bool is_container = can_be_emptied(type) || type == &PyTuple_Type;
+  if (!is_container || is_of_all(root, type) || !can_move()) return Result::kForeign;
+  PyRef held = PyRef::borrow(root);
+  graph_->root = take_held(root);
+  if (graph_->root == nullptr) return why_;
+  (void)held.release();  // replaced: take_held() took over a reference
+  if (visit_all()) return Result::kDone;
+  put_back();
+  return why_;
+}
+
+Detachment::Result Detachment::give_away(PyRef &root) {
+  PyObject *const object = root.get();
+  if (Py_REFCNT(object) != 1 || !can_move()) return Result::kForeign;
+  if (PyUnicode_CheckExact(object) && PyUnicode_CHECK_INTERNED(object)) return Result::kForeign;
+  if (is_weakly_referenced(object)) return Result::kForeign;
+  if (take(object) == nullptr) return why_;
+  if (!visit_all()) {
+    put_back();
+    return why_;
+  }
+  graph_->root = root.release();
+  return Result::kDone;
+}
+
+bool Detachment::visit_all() {
+  Visit visit = take_opened();
+  for (;;) {
+    while (visit.slots.count != 0) {
+      PyObject *&slot = *visit.slots.first;
+      visit.slots.first += visit.slots.stride;
+      --visit.slots.count;
+      if (slot == nullptr) continue;
+      PyObject *const goes = visit.is_held ? take_held(slot) : take(slot);
+      if (goes == nullptr) return false;
+      slot = goes;
+      if (opened_.slots.count == 0) continue;
+      if (visit.slots.count != 0) visits_.push_back(visit);
+      visit = take_opened();
+    }
+    if (visits_.empty()) return true;
+    visit = visits_.back();
+    visits_.pop_back();
+  }
+}
+
+/// The object of a place that moves, or what goes instead. Takes over the place's reference; null:
+/// it did not.
+inline PyObject *Detachment::take(PyObject *object) {
+  PyTypeObject *const type = Py_TYPE(object);
+  const bool is_only_here = Py_REFCNT(object) == 1;
+  if (type == &PyUnicode_Type) {
+    if (is_only_here && !PyUnicode_CHECK_INTERNED(object)) return object;
+  } else if (type == &PyLong_Type || type == &PyFloat_Type || type == &PyBytes_Type ||
+             type == &PyComplex_Type) {
+    if (is_only_here) return object;
+  } else if (is_only_here) {
+    return take_container(object, type);
+  }
+  return is_of_all(object, type) ? object : replace(object);
+}
+
+/// A container that nothing else refers to moves as it is.
+PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
+  if (!is_at_rest(object, type)) return refuse(Result::kForeign);
+  if (is_weakly_referenced(object)) return replace(object);
+  if (type == &PyByteArray_Type) return object;
+  if (type != &PyList_Type && type != &PyTuple_Type && type != &PyDict_Type && !is_set(type))
+    return refuse(Result::kForeign);
+  const bool is_tracked = PyObject_GC_IsTracked(object) != 0;
+  if (is_tracked) PyObject_GC_UnTrack(object);
+  open(object, is_tracked, false);
+  return object;
+}
+
+/// The same for a reference to what somebody else has, too.
+PyObject *Detachment::take_held(PyObject *object) {
+  return is_of_all(object, Py_TYPE(object)) ? object : replace(object);
+}
+
+/// What goes instead of `object`, the same for every place that refers to it.
+PyObject *Detachment::replace(PyObject *object) {
+  if (const std::uint64_t *const index = replaced_.find(object)) {
+    Py_DECREF(object);
+    return Py_NewRef(replacements_[static_cast<std::size_t>(*index)].stand_in);
+  }
+  PyObject *const stand_in = stand_in_for(object);
+  if (stand_in == nullptr) return nullptr;
+  replaced_.insert(object, replacements_.size());
+  replacements_.push_back({object, stand_in});
+  return stand_in;
+}
+
+PyObject *Detachment::stand_in_for(PyObject *object) {
+  PyTypeObject *const type = Py_TYPE(object);
+  PyObject *made = nullptr;
+  if (type == &PyUnicode_Type) {
+    made = copy_text(object);
+  } else if (type == &PyLong_Type) {
+    made = copy_int(object);
+  } else if (type == &PyBytes_Type) {
+    made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
+  } else if (type == &PyFloat_Type) {
+    if (has_nan(object)) return refuse(Result::kForeign);
+    made = PyFloat_FromDouble(PyFloat_AS_DOUBLE(object));
+  } else if (type == &PyComplex_Type) {
+    if (has_nan(object)) return refuse(Result::kForeign);
+    made = PyComplex_FromCComplex(PyComplex_AsCComplex(object));
+  } else if (is_at_rest(object, type) &&
+             (can_be_emptied(type) || type == &PyTuple_Type || type == &PyFrozenSet_Type)) {
+    return twin_of(object, type);
+  } else {
+    return refuse(Result::kForeign);
+  }
+  return made != nullptr ? made : refuse(Result::kNoMemory);
+}
+
+/// A twin of a container: it gets the contents, which leaves `object` empty, or references to them.
+PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
+  const bool empties = empties_ && can_be_emptied(type);
+  if (!empties && !is_copied_blindly(object, type)) return refuse(Result::kForeign);
+  PyObject *const twin = empties ? new_empty(type) : shallow_copy(object, type);
+  if (twin == nullptr) return refuse(Result::kNoMemory);
+  if (empties) swap_contents(object, twin);
+  if (type == &PyByteArray_Type) return twin;
+  // CPython 3.13 tracks a dict or a tuple only if something in it may be part of a cycle.
+  const bool is_tracked = PyObject_GC_IsTracked(object) != 0;
+  if (PyObject_GC_IsTracked(twin) != 0) PyObject_GC_UnTrack(twin);
+  open(twin, is_tracked, !empties);
+  return twin;
+}
+
+/// Adds a container to the graph; its places are visited next.
+void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
+  graph_->containers.push_back({container, is_tracked});
+  if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
+  opened_ = {slots_of(container, opened_rest_), is_held};
+}
+
+/// The places of the container that was opened last, to be visited now.
+Detachment::Visit Detachment::take_opened() {
+  if (opened_rest_.count != 0)
+    visits_.push_back({std::exchange(opened_rest_, {}), opened_.is_held});
+  return std::exchange(opened_, {});
+}
+
+PyObject *Detachment::refuse(Result why) noexcept {
+  PyErr_Clear();
+  why_ = why;
+  return nullptr;
+}
+
+void Detachment::undo() {
+  if (graph_->root != nullptr) put_back();
+}
+
+void Detachment::put_back() {
+  ObjectTable indices;         // of replacements_, by stand-in
+  std::vector<PyRef> emptied;  // stand-ins; who emptied them gets back what came in meanwhile
+  for (std::size_t i = 0; i < replacements_.size(); ++i) {
+    const auto [original, stand_in] = replacements_[i];
+    indices.insert(stand_in, i);
+    if (!empties_ || !can_be_emptied(Py_TYPE(original))) continue;
+    swap_contents(original, stand_in);
+    emptied.push_back(PyRef::borrow(stand_in));
+  }
+  const auto restore = [&](PyObject *&slot) {
+    const std::uint64_t *const index = indices.find(slot);
+    if (index == nullptr) return;
+    const PyRef stand_in = PyRef::steal(std::exchange(slot, Py_NewRef(original_of(*index))));
+  };
+  std::vector<MovedGraph::Container> moved;
+  moved.swap(graph_->containers);
+  for (const MovedGraph::Container &each : moved) {
+    if (indices.find(each.object) != nullptr) continue;
+    for_each_slot(each.object, restore);
+    if (each.is_tracked) PyObject_GC_Track(each.object);
+  }
+  for (const PyRef &stand_in : emptied) {
+    PyObject *const original = original_of(*indices.find(stand_in.get()));
+    if (!PyByteArray_CheckExact(original)) for_each_slot(original, restore);
+  }
+  Py_CLEAR(graph_->root);
+  for (const PyRef &stand_in : emptied) {
+    PyObject *const original = original_of(*indices.find(stand_in.get()));
+    if (!add_all(original, stand_in.get())) PyErr_WriteUnraisable(original);
+  }
+}
+
+}  // namespace interlock

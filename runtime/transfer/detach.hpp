@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// The sender's side of a move: takes a graph of plain objects out of the calling interpreter. What
+// it reaches is a list, tuple, dict, set, frozenset, bytearray, str, bytes, int, float, complex or
+// one of the objects of all interpreters; anything else has to be copied or rebuilt. TRANSFER.md
+// has the rules.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "transfer/moved_graph.hpp"
+#include "transfer/object_table.hpp"
+#include "transfer/slots.hpp"
+
+namespace interlock {
+
+/// Whether objects can be moved in this process. Thread: attached.
+[[nodiscard]] bool can_move() noexcept;
+
+/// Everything runs with the interpreter lock held and runs no Python code, so that no other thread
+/// sees anything half done. Thread: attached, for the whole lifetime.
+class Detachment {
+ public:
+  enum class Result : std::uint8_t {
+    kDone,
+    kForeign,  // something in it cannot be moved as it is; nothing has changed
+    kNoMemory,
+  };
+
+  Detachment() = default;
+  ~Detachment();
+  Detachment(const Detachment &) = delete;
+  Detachment &operator=(const Detachment &) = delete;
+
+  /// Detaches what `root` contains; containers that the caller or anything else still holds are
+  /// left empty. graph() then has it.
+  [[nodiscard]] Result empty(PyObject *root);
+  /// Detaches `root`, if nothing but this reference holds it, and what it contains; what anything
+  /// else holds is copied. `root` is then null.
+  [[nodiscard]] Result give_away(PyRef &root);
+  [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return graph_; }
+  /// After empty(), if the graph was not received and never will be: everything is as it was
+  /// before, but for what was added meanwhile to a container left empty; that now stands after the
+  /// rest.
+  void undo();
+
+ private:
+  /// What stays with the sender, and what goes instead.
+  struct Replacement {
+    PyObject *original;  // owned
+    PyObject *stand_in;  // owned by the places that refer to it
+  };
+  /// Places still to visit.
+  struct Visit {
+    Slots slots;
+    bool is_held = false;  // somebody else has what they refer to, too
+  };
+
+  [[nodiscard]] bool visit_all();
+  [[nodiscard]] Visit take_opened();
+  [[nodiscard]] PyObject *take(PyObject *object);
+  [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] PyObject *take_held(PyObject *object);
+  [[nodiscard]] PyObject *replace(PyObject *object);
+  [[nodiscard]] PyObject *stand_in_for(PyObject *object);
+  [[nodiscard]] PyObject *twin_of(PyObject *object, PyTypeObject *type);
+  void open(PyObject *container, bool is_tracked, bool is_held);
+  /// Notes why it cannot be done. Returns null.
+  PyObject *refuse(Result why) noexcept;
+  void put_back();
+  [[nodiscard]] PyObject *original_of(std::uint64_t index) const noexcept {
+    return replacements_[static_cast<std::size_t>(index)].original;
+  }
+
+  Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
+  bool empties_ = false;       // containers that something else holds, rather than copying them
+  std::vector<Visit> visits_;  // begun, and not yet done
+  Visit opened_;               // of the container that was opened last
+  Slots opened_rest_;
+  ObjectTable replaced_;  // original -> index
+  std::vector<Replacement> replacements_;
+  Result why_ = Result::kDone;
+};
+
+}  // namespace interlock

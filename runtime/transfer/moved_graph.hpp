@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Objects on their way from one interpreter to another: they belong to neither, so nothing in
+// either leads to them, and they lead to nothing but each other and what all interpreters share.
+// TRANSFER.md has the law.
+#pragma once
+
+#include <vector>
+
+#include "base/python_compat.hpp"
+#include "base/ref.hpp"
+
+namespace interlock {
+
+/// Thread: one at a time.
+class MovedGraph final : public Shared {
+ public:
+  /// A container of the graph; each stands here once. `is_tracked`: the collector is to know it.
+  struct Container {
+    PyObject *object;
+    bool is_tracked;
+  };
+
+  [[nodiscard]] Kind kind() const noexcept override { return Kind::kMovedGraph; }
+
+  /// Gives the objects to the calling interpreter: a new reference to the root, or null with a
+  /// Python exception set if it was given before.  Thread: attached.  Runs no Python code.
+  [[nodiscard]] PyObject *attach();
+
+  std::vector<Container> containers;
+  PyObject *root = nullptr;  // owned, until attach()
+
+ private:
+  /// Frees what was not given to anybody. Thread: any, attached or not.
+  ~MovedGraph() override;
+};
+
+}  // namespace interlock
