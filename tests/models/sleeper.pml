@@ -13,8 +13,10 @@
 #ifndef CAPACITY
 #define CAPACITY 1
 #endif
-#ifndef ITEMS
-#define ITEMS 1 /* of each sender */
+#ifdef MORE_ITEMS
+#define ITEMS (me + 1) /* of each sender: 1 and 2 */
+#else
+#define ITEMS 1
 #endif
 #define SENDERS 2
 #define RECEIVERS 2
