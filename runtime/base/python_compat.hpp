@@ -232,8 +232,8 @@ class SharedAllocator {
     return {objects.free, memory.free};
   }
   static Functions functions_if_shared() noexcept {
-#ifdef Py_GIL_DISABLED
-    return {};  // reference counts and the collector are others there
+#if defined(Py_GIL_DISABLED) || defined(Py_TRACE_REFS)
+    return {};  // reference counts and the collector are others there, or every object is in a list
 #endif
     if (_PyMem_GetCurrentAllocatorName == nullptr) return {};
     const char *const name = _PyMem_GetCurrentAllocatorName();
