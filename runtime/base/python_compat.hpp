@@ -301,6 +301,15 @@ class ByteArrayStorage {
     std::swap(left->ob_bytes_object, right->ob_bytes_object);
 #endif
   }
+  /// Appends the bytes of another, even to a bytearray with views, whose storage they do not show.
+  /// False with a Python exception set.
+  [[nodiscard]] static bool append(PyObject *bytearray, PyObject *other) noexcept {
+    const Py_ssize_t views = std::exchange(parts(bytearray)->ob_exports, 0);
+    PyObject *const same = PySequence_InPlaceConcat(bytearray, other);
+    parts(bytearray)->ob_exports = views;
+    Py_XDECREF(same);
+    return same != nullptr;
+  }
   /// Of a bytearray whose memory goes next. Thread: any, where SharedAllocator is in use.
   static void free(PyObject *bytearray) noexcept {
 #if PY_VERSION_HEX >= 0x030F0000

@@ -128,6 +128,10 @@ void swap_contents(PyObject *container, PyObject *other) noexcept {
          type == &PyByteArray_Type;
 }
 
+[[nodiscard]] bool is_container(PyTypeObject *type) noexcept {
+  return can_be_emptied(type) || type == &PyTuple_Type || type == &PyFrozenSet_Type;
+}
+
 [[nodiscard]] PyObject *new_empty(PyTypeObject *type) noexcept {
   if (type == &PyList_Type) return PyList_New(0);
   if (type == &PyDict_Type) return PyDict_New();
@@ -170,7 +174,7 @@ void swap_contents(PyObject *container, PyObject *other) noexcept {
   if (PyDict_CheckExact(container)) return PyDict_Update(container, newer) == 0;
   if (PySet_CheckExact(container))
     return static_cast<bool>(PyRef::steal(PyNumber_InPlaceOr(container, newer)));
-  return static_cast<bool>(PyRef::steal(PySequence_InPlaceConcat(container, newer)));
+  return ByteArrayStorage::append(container, newer);
 }
 
 }  // namespace
@@ -186,8 +190,8 @@ Detachment::~Detachment() {
 Detachment::Result Detachment::empty(PyObject *root) {
   empties_ = true;
   PyTypeObject *const type = Py_TYPE(root);
-  const bool is_container = can_be_emptied(type) || type == &PyTuple_Type;
-  if (!is_container || is_of_all(root, type) || !can_move()) return Result::kForeign;
+  const bool has_places = can_be_emptied(type) || type == &PyTuple_Type;
+  if (!has_places || is_of_all(root, type) || !can_move()) return Result::kForeign;
   PyRef held = PyRef::borrow(root);
   graph_->root = take_held(root);
   if (graph_->root == nullptr) return why_;
@@ -294,8 +298,7 @@ PyObject *Detachment::stand_in_for(PyObject *object) {
   } else if (type == &PyComplex_Type) {
     if (has_nan(object)) return refuse(Result::kForeign);
     made = PyComplex_FromCComplex(PyComplex_AsCComplex(object));
-  } else if (is_at_rest(object, type) &&
-             (can_be_emptied(type) || type == &PyTuple_Type || type == &PyFrozenSet_Type)) {
+  } else if (is_at_rest(object, type) && is_container(type)) {
     return twin_of(object, type);
   } else {
     return refuse(Result::kForeign);
@@ -305,7 +308,7 @@ PyObject *Detachment::stand_in_for(PyObject *object) {
 
 /// A twin of a container: it gets the contents, which leaves `object` empty, or references to them.
 PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
-  const bool empties = empties_ && can_be_emptied(type);
+  const bool empties = is_emptied(type);
   if (!empties && !is_copied_blindly(object, type)) return refuse(Result::kForeign);
   PyObject *const twin = empties ? new_empty(type) : shallow_copy(object, type);
   if (twin == nullptr) return refuse(Result::kNoMemory);
@@ -316,6 +319,10 @@ PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
   if (PyObject_GC_IsTracked(twin) != 0) PyObject_GC_UnTrack(twin);
   open(twin, is_tracked, !empties);
   return twin;
+}
+
+bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
+  return empties_ && can_be_emptied(type);
 }
 
 /// Adds a container to the graph; its places are visited next.
@@ -343,14 +350,17 @@ void Detachment::undo() {
 }
 
 void Detachment::put_back() {
-  ObjectTable indices;         // of replacements_, by stand-in
-  std::vector<PyRef> emptied;  // stand-ins; who emptied them gets back what came in meanwhile
+  ObjectTable indices;       // of replacements_, by stand-in
+  std::vector<PyRef> twins;  // they hold each other: each outlives the repair of all
   for (std::size_t i = 0; i < replacements_.size(); ++i) {
     const auto [original, stand_in] = replacements_[i];
     indices.insert(stand_in, i);
-    if (!empties_ || !can_be_emptied(Py_TYPE(original))) continue;
+    if (is_container(Py_TYPE(original))) twins.push_back(PyRef::borrow(stand_in));
+    if (!is_emptied(Py_TYPE(original))) continue;
+    // A view of what came in meanwhile points into the storage that the twin gets.
+    if (PyByteArray_CheckExact(original) && !ByteArrayStorage::is_plain(original))
+      (void)PyRef::borrow(stand_in).release();  // for ever
     swap_contents(original, stand_in);
-    emptied.push_back(PyRef::borrow(stand_in));
   }
   const auto restore = [&](PyObject *&slot) {
     const std::uint64_t *const index = indices.find(slot);
@@ -359,19 +369,20 @@ void Detachment::put_back() {
   };
   std::vector<MovedGraph::Container> moved;
   moved.swap(graph_->containers);
-  for (const MovedGraph::Container &each : moved) {
-    if (indices.find(each.object) != nullptr) continue;
-    for_each_slot(each.object, restore);
-    if (each.is_tracked) PyObject_GC_Track(each.object);
-  }
-  for (const PyRef &stand_in : emptied) {
-    PyObject *const original = original_of(*indices.find(stand_in.get()));
-    if (!PyByteArray_CheckExact(original)) for_each_slot(original, restore);
+  for (const auto &[object, is_tracked] : moved) {
+    const std::uint64_t *const index = indices.find(object);
+    const bool is_copy = index != nullptr && !is_emptied(Py_TYPE(object));
+    PyObject *const owner = index == nullptr || is_copy ? object : original_of(*index);
+    for_each_slot(owner, restore);
+    // The collector of 3.13 may have forgotten a dict while that was empty.
+    if (is_tracked && !is_copy && PyObject_GC_IsTracked(owner) == 0) PyObject_GC_Track(owner);
   }
   Py_CLEAR(graph_->root);
-  for (const PyRef &stand_in : emptied) {
-    PyObject *const original = original_of(*indices.find(stand_in.get()));
-    if (!add_all(original, stand_in.get())) PyErr_WriteUnraisable(original);
+  // Who was emptied gets back what came in meanwhile.
+  for (const PyRef &twin : twins) {
+    if (!is_emptied(Py_TYPE(twin.get()))) continue;
+    PyObject *const original = original_of(*indices.find(twin.get()));
+    if (!add_all(original, twin.get())) PyErr_WriteUnraisable(original);
   }
 }
 

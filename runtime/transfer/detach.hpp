@@ -64,6 +64,8 @@ class Detachment {
   [[nodiscard]] PyObject *replace(PyObject *object);
   [[nodiscard]] PyObject *stand_in_for(PyObject *object);
   [[nodiscard]] PyObject *twin_of(PyObject *object, PyTypeObject *type);
+  /// Whether a container of this type that something else holds is emptied rather than copied.
+  [[nodiscard]] bool is_emptied(PyTypeObject *type) const noexcept;
   void open(PyObject *container, bool is_tracked, bool is_held);
   /// Notes why it cannot be done. Returns null.
   PyObject *refuse(Result why) noexcept;

@@ -3,6 +3,7 @@
 
 import array
 import collections
+import contextlib
 import copy
 import gc
 import math
@@ -246,6 +247,19 @@ def results_that_something_holds():
     return [kept, kept, CACHE, dict(CACHE[1])]
 
 
+def cyclic_result_that_cannot_move():
+    record = Record(1)
+    sys.cycle = []
+    sys.cycle += [sys.cycle, record]
+    sys.witness = weakref.ref(record)
+    return [sys.cycle]
+
+
+def witness_after_cycle():
+    sys.cycle.clear()
+    return sys.witness()
+
+
 @unittest.skipUnless(_interlock.can_move(), "objects are copied")
 class Handed(support.TestCase):
     """Objects that arrive are the very ones that were sent: they have their addresses."""
@@ -277,6 +291,12 @@ class Handed(support.TestCase):
             self.assertIs(got[0], got[1])
             self.assertIs(got[0], got[2][0])
             self.assertIs(got[2][1]["k"], got[3]["k"])
+
+    def test_a_result_that_cannot_move_leaves_nothing_behind(self):
+        interpreter = self.interpreter()
+        got = interpreter.call(cyclic_result_that_cannot_move)
+        self.assertIs(got[0][0], got[0])
+        self.assertIsNone(interpreter.call(witness_after_cycle))
 
 
 class Failing(support.TestCase):
@@ -361,6 +381,44 @@ class Failing(support.TestCase):
         self.expected[4].extend(b"y")
         self.items.append(self.sent[-1])
         self.check()
+
+    def fail_to_send(self, sent, meanwhile):
+        """Calls `meanwhile` while `sent` is on its way, and then takes it back."""
+        channel = interlock.Channel(0)
+
+        def send():
+            with contextlib.suppress(interlock.ChannelClosed):
+                channel.send(sent, move=True)
+
+        thread = self.in_thread(send)
+        while sent:
+            pass
+        meanwhile()
+        channel.close()
+        thread.join(support.LIMIT)
+
+    @unittest.skipUnless(_interlock.can_move(), "copies leave the containers alone until they have gone")
+    def test_the_collector_still_sees_what_was_empty_when_it_ran(self):
+        table = {}
+        table["self"] = [table]
+        self.fail_to_send(table, gc.collect)
+        self.assertTrue(gc.is_tracked(table))
+
+    @unittest.skipUnless(_interlock.can_move(), "copies leave the containers alone until they have gone")
+    def test_a_view_of_what_came_in_meanwhile_stays_valid(self):
+        sent, views = bytearray(b"x" * 100), []
+
+        def view():
+            sent.extend(b"y" * 1000)
+            views.append(memoryview(sent))
+
+        self.fail_to_send(sent, view)
+        others = [bytearray(b"z" * 1000) for _ in range(1000)]
+        self.assertEqual(sent, b"x" * 100 + b"y" * 1000)
+        self.assertEqual(views[0], b"y" * 1000)
+        views.pop().release()
+        sent.append(0)
+        self.assertEqual(len(others), 1000)
 
 
 class Garbage(support.TestCase):
