@@ -61,7 +61,11 @@ def find(build):
         missing["erlang"] = reason(peers, "erlang")
     script = Path(__file__).resolve().parent.parent / "bench_channel.py"
     for peer in PYTHON_PEERS:
-        add(f"python-{peer}", (build / "interlock").resolve(), str(script), peer)
+        name = f"python-{peer}"
+        add(name, (build / "interlock").resolve(), str(script), peer)
+        if name in commands and not peer.startswith("interlock"):
+            # Peers have the allocator of a stock python3, which the command replaces.
+            commands[name] = ["env", "PYTHONMALLOC=pymalloc", *commands[name]]
     return commands, missing
 
 
@@ -89,7 +93,7 @@ def machine(build):
                 processor = line.split(":", 1)[1].strip()
             if line.startswith("flags") and " hypervisor" in line:
                 hypervisor = ", a virtual machine"
-    python = first_line(str(build / "interlock"), "--version")
+    python = first_line(str((build / "interlock").resolve()), "--version")
     compiler = first_line("c++", "--version").split("(")[0].strip(), first_line("c++", "-dumpfullversion")
     return {
         "processor": f"{len(os.sched_getaffinity(0))} x {processor}{hypervisor}",
