@@ -77,6 +77,10 @@ class NoReaders(asyncio.SelectorEventLoop):
 class Asyncio(support.TestCase):
     new_loop = staticmethod(asyncio.new_event_loop)
 
+    def loop_of_interpreters(self):
+        """new_loop, for an interpreter other than main."""
+        return self.new_loop
+
     def run_async(self, main):
         with asyncio.Runner(loop_factory=self.new_loop) as runner:
             return runner.run(asyncio.wait_for(main, support.LIMIT))
@@ -313,7 +317,7 @@ class Asyncio(support.TestCase):
             i = self.interpreter()
             for wait in ("arecv", "asend"):
                 with self.subTest(wait, capacity=capacity):
-                    future = i.submit(wait_in_loop, wait, channel, full, ready, self.new_loop)
+                    future = i.submit(wait_in_loop, wait, channel, full, ready, self.loop_of_interpreters())
                     ready.recv(timeout=support.LIMIT)
                     i.interrupt()
                     with self.assertRaises(KeyboardInterrupt):
@@ -325,7 +329,7 @@ class Asyncio(support.TestCase):
 
     def test_a_loop_may_run_again_after_an_interrupt(self):
         i, channel, ready, interrupted = self.interpreter(), Channel(1), Channel(1), Channel(1)
-        future = i.submit(run_again, channel, ready, interrupted, self.new_loop, 10)
+        future = i.submit(run_again, channel, ready, interrupted, self.loop_of_interpreters(), 10)
         channel.send("first")
         for _ in range(10):
             ready.recv(timeout=support.LIMIT)
@@ -337,7 +341,7 @@ class Asyncio(support.TestCase):
 
     def test_a_loop_that_waits_does_not_keep_an_interpreter_from_its_end(self):
         i, channel, ready = interlock.Interpreter(), Channel(1), Channel(1)
-        future = i.submit(wait_in_loop, "arecv", channel, channel, ready, self.new_loop)
+        future = i.submit(wait_in_loop, "arecv", channel, channel, ready, self.loop_of_interpreters())
         ready.recv(timeout=support.LIMIT)
         with warnings.catch_warnings(action="error"):
             i.close(timeout=0)
@@ -357,6 +361,9 @@ except ImportError:
 @unittest.skipIf(uvloop is None, "uvloop is not installed")
 class Uvloop(Asyncio):
     new_loop = staticmethod(lambda: uvloop.new_event_loop())
+
+    def loop_of_interpreters(self):
+        self.skipTest("uvloop loads in the main interpreter only")
 
 
 if __name__ == "__main__":

@@ -461,7 +461,7 @@ class Fork(support.TestCase):
                 del lock, semaphore, event, barrier, made
                 sys.stdout.flush()
                 sys.exit(7)
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
             with lock, semaphore: event.set()
         """
         out, _ = self.run_program(textwrap.dedent(source), options=("-W", "ignore"))
@@ -477,7 +477,7 @@ class Fork(support.TestCase):
                 with block:
                     pid = os.fork()
                     if pid == 0: sys.exit(7)
-                    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+                    print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
         """
         out, err = self.run_program(textwrap.dedent(source), options=("-W", "ignore"))
         self.assertEqual((out.split(), err), (["7"] * 4, ""))
