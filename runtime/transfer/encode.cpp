@@ -34,7 +34,7 @@ Status encode(PyObject *object, const char *root, Message &message) {
 }
 
 Status encode_noting(PyObject *object, const char *root, Message &message,
-                     std::vector<PyRef> &containers) {
+                     std::vector<CopiedContainer> &containers) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
   Encoder encoder(*state, root, &containers);
@@ -146,8 +146,14 @@ bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
   if (!is_known) return true;
   if (PyByteArray_Check(object) && !ByteArrayStorage::is_plain(object))
     return refuse(object, "it cannot be emptied while a view of it exists");
-  containers_->push_back(PyRef::borrow(object));
-  return true;
+  CopiedContainer &copied = containers_->emplace_back();
+  copied.object = PyRef::borrow(object);
+  if (PySet_Check(object)) {
+    copied.elements = PyRef::steal(PySet_New(object));
+    return static_cast<bool>(copied.elements);
+  }
+  copied.size = PyObject_Size(object);
+  return copied.size >= 0;
 }
 
 bool Encoder::write_leaf(PyObject *object, PyTypeObject *type, bool &written) {

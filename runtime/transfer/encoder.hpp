@@ -13,10 +13,18 @@
 
 namespace interlock {
 
+/// A container as it was when it was copied.
+struct CopiedContainer {
+  PyRef object;
+  Py_ssize_t size = 0;  // of a list, dict or bytearray
+  PyRef elements;       // of a set: the same ones, in another
+};
+
 class Encoder {
  public:
   /// `containers`: null, or where to note the containers that a move leaves empty.
-  Encoder(TransferState &state, const char *root, std::vector<PyRef> *containers = nullptr)
+  Encoder(TransferState &state, const char *root,
+          std::vector<CopiedContainer> *containers = nullptr)
       : state_(state), root_(root), containers_(containers) {}
 
   /// Writes `object` and what it reaches. False with a Python exception set.
@@ -89,7 +97,7 @@ class Encoder {
 
   TransferState &state_;
   const char *const root_;
-  std::vector<PyRef> *const containers_;
+  std::vector<CopiedContainer> *const containers_;
   Message::Body body_;
   std::vector<Frame> frames_;
   ObjectTable numbers_;
@@ -99,6 +107,6 @@ class Encoder {
 
 /// As encode(), and notes the containers that a move leaves empty.
 [[nodiscard]] Status encode_noting(PyObject *object, const char *root, Message &message,
-                                   std::vector<PyRef> &containers);
+                                   std::vector<CopiedContainer> &containers);
 
 }  // namespace interlock

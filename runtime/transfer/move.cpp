@@ -1,10 +1,35 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/move.hpp"
 
-#include "transfer/encoder.hpp"
 #include "transfer/inline_record.hpp"
 
 namespace interlock {
+namespace {
+
+bool remove_first(PyObject *dict, Py_ssize_t count) {
+  const PyRef keys = PyRef::steal(PyDict_Keys(dict));
+  for (Py_ssize_t i = 0; keys && i < count && i < PyList_GET_SIZE(keys.get()); ++i) {
+    if (PyDict_DelItem(dict, PyList_GET_ITEM(keys.get(), i)) != 0) return false;
+  }
+  return static_cast<bool>(keys);
+}
+
+/// Takes out of a container what has gone; what came in meanwhile stays.
+bool remove_copied(const CopiedContainer &copied) {
+  PyObject *const object = copied.object.get();
+  if (copied.elements)
+    return static_cast<bool>(PyRef::steal(PyNumber_InPlaceSubtract(object, copied.elements.get())));
+  const Py_ssize_t size = PyObject_Size(object);
+  if (size > copied.size) {
+    if (PyList_Check(object)) return PyList_SetSlice(object, 0, copied.size, nullptr) == 0;
+    if (PyByteArray_Check(object)) return PySequence_DelSlice(object, 0, copied.size) == 0;
+    if (PyDict_Check(object)) return remove_first(object, copied.size);
+  }
+  return size >= 0 &&
+         static_cast<bool>(PyRef::steal(PyObject_CallMethod(object, "clear", nullptr)));
+}
+
+}  // namespace
 
 Status Move::encode(PyObject *object, const char *root, Message &message) {
   switch (detachment_.empty(object)) {
@@ -20,9 +45,8 @@ Status Move::encode(PyObject *object, const char *root, Message &message) {
 }
 
 void Move::commit() {
-  for (const PyRef &each : copied_) {
-    if (!PyRef::steal(PyObject_CallMethod(each.get(), "clear", nullptr)))
-      PyErr_WriteUnraisable(each.get());
+  for (const CopiedContainer &each : copied_) {
+    if (!remove_copied(each)) PyErr_WriteUnraisable(each.object.get());
   }
   copied_.clear();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "transfer/detach.hpp"
+#include "transfer/encoder.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -22,7 +23,7 @@ class Move {
 
  private:
   Detachment detachment_;
-  std::vector<PyRef> copied_;  // containers, to be emptied
+  std::vector<CopiedContainer> copied_;  // to be emptied
 };
 
 /// Hands over an object that the caller alone holds, as far as nothing else holds what is in it;

@@ -443,6 +443,26 @@ class Garbage(support.TestCase):
         self.assertTrue(freed)
 
 
+class Meanwhile(support.TestCase):
+    def test_what_comes_in_while_a_send_waits_stays(self):
+        for other in ([], [Record(1)]):  # plain, or to be copied
+            with self.subTest(other=other):
+                channel = interlock.Channel(0)
+                sent = [[1], {"k": 1}, {1}, bytearray(b"1"), other]
+                items = list(sent)
+                thread = self.in_thread(lambda: channel.send(sent, move=True))
+                while channel.stats()["send_waits"] == 0:
+                    pass
+                sent.append("new")
+                for add, new in ((items[0].append, 2), (items[1].update, {"n": 2}), (items[2].add, 2)):
+                    add(new)
+                items[3].extend(b"2")
+                self.assertEqual(channel.recv()[:4], [[1], {"k": 1}, {1}, bytearray(b"1")])
+                thread.join(support.LIMIT)
+                self.assertEqual(sent, ["new"])
+                self.assertEqual(items[:4], [[2], {"n": 2}, {2}, bytearray(b"2")])
+
+
 class Undelivered(support.TestCase):
     def test_it_outlives_its_interpreter(self):
         channel = interlock.Channel(None)
