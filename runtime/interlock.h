@@ -13,9 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
-#define INTERLOCK_API __declspec(dllexport)
-#else
+/* How its functions leave the library; a build for a system without this attribute defines another. */
+#ifndef INTERLOCK_API
 #define INTERLOCK_API __attribute__((visibility("default")))
 #endif
 
