@@ -30,24 +30,37 @@ Ref<Work> TaskQueue::try_take() {
   return work;
 }
 
-Ref<Work> TaskQueue::take(const std::atomic<bool> &stop) {
+Status TaskQueue::take(const std::atomic<bool> &stop, Ref<Work> &work) {
   Idle self{&Parker::current(), {}};
   {
     MutexGuard guard(mutex_);
     if (!queued_.empty()) {
-      Ref<Work> work = std::move(queued_.front());
+      work = std::move(queued_.front());
       queued_.pop_front();
-      return work;
+      return {};
     }
     if (stop || !refusal_.ok()) return {};
     self.next = idle_;
     idle_ = &self;
   }
   for (;;) {
-    (void)self.parker->park_until(Deadline::never());  // interrupts mean nothing to an idle thread
+    const WaitResult result = self.parker->park_until(Deadline::never());
     MutexGuard guard(mutex_);
-    if (self.chosen) return std::move(self.work);
+    if (self.chosen) {
+      work = std::move(self.work);
+      return {};
+    }
+    if (result == WaitResult::kInterrupted) {
+      forget_locked(self);
+      return Code::kEINTERRUPTED;
+    }
   }
+}
+
+void TaskQueue::forget_locked(Idle &idle) noexcept {
+  Idle **link = &idle_;
+  while (*link != &idle) link = &(*link)->next;
+  *link = idle.next;
 }
 
 void TaskQueue::wake_all() {

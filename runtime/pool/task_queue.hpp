@@ -32,8 +32,9 @@ class TaskQueue final : public RefCounted {
   /// The oldest work, or null. Thread: any.  Blocks: never.
   [[nodiscard]] Ref<Work> try_take();
   /// The oldest work, waiting for it; null once `stop` is true, or the queue is closed and empty.
-  /// Thread: home.  Locks: none, no interpreter lock.  Blocks: yes.
-  [[nodiscard]] Ref<Work> take(const std::atomic<bool> &stop);
+  /// Thread: home.  Locks: none, no interpreter lock.  Blocks: yes.  Errors: kEINTERRUPTED, which
+  /// tells an idle thread only to look around.
+  [[nodiscard]] Status take(const std::atomic<bool> &stop, Ref<Work> &work);
   /// Lets every take() look at its `stop` again.
   void wake_all();
 
@@ -55,6 +56,7 @@ class TaskQueue final : public RefCounted {
     Idle *next = nullptr;
   };
   void choose_locked(Idle *&link, Ref<Work> work);
+  void forget_locked(Idle &idle) noexcept;
   [[nodiscard]] std::deque<Ref<Work>> take_all();
 
   mutable Mutex mutex_{LockRank::kPool};

@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
@@ -72,6 +73,7 @@ int execute(PyObject *module) {
     return true;
   }();
   (void)prepared;
+  if (Returns::create_current() == nullptr) return -1;
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
       add_channel(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
