@@ -97,6 +97,11 @@ void Returns::drain() noexcept {
   }
 }
 
+void Returns::drain_if_home() noexcept {
+  // Another interpreter may stand where the owner stood; the list is closed then.
+  if (is_attached_to(owner_)) drain();
+}
+
 void Returns::drain_current() noexcept {
   if (Returns *const returns = find()) returns->drain();
 }

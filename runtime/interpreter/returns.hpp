@@ -62,6 +62,8 @@ class Returns final : public RefCounted {
   /// Releases what was given back.  Thread: attached to the owner.  May run Python code; keeps the
   /// exception that is set.
   void drain() noexcept;
+  /// The same if the calling thread is attached to the owner, and else nothing.
+  void drain_if_home() noexcept;
   /// drain() of the calling interpreter.  Thread: attached.
   static void drain_current() noexcept;
 

@@ -80,6 +80,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kBarrier:
       type = state->barrier;
       break;
+    case Shared::Kind::kBuffer:
+      return wrap_buffer(*state, std::move(shared));
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

@@ -43,6 +43,7 @@ struct ModuleState {
 [[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_buffer(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
@@ -55,6 +56,8 @@ struct ModuleState {
 
 /// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
+/// The memoryview or PickleBuffer of a received Buffer. In python/buffer.cpp.
+[[nodiscard]] PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 // interlock.select() and its timers, in python/select.cpp.

@@ -33,6 +33,16 @@ Status encode(PyObject *object, const char *root, Message &message) {
   return {};
 }
 
+Status encode_for_many(PyObject *object, const char *root, Message &message) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  Encoder encoder(*state, root);
+  encoder.set_read_often();
+  if (!encoder.run(object)) return Code::kEPYTHON;
+  message = encoder.take();
+  return {};
+}
+
 Status encode_noting(PyObject *object, const char *root, Message &message,
                      std::vector<CopiedContainer> &containers) {
   TransferState *const state = transfer_state();

@@ -26,6 +26,8 @@ class Encoder {
   Encoder(TransferState &state, const char *root,
           std::vector<CopiedContainer> *containers = nullptr)
       : state_(state), root_(root), containers_(containers) {}
+  /// The message will be decoded more than once.
+  void set_read_often() noexcept { is_read_often_ = true; }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object);
@@ -72,6 +74,12 @@ class Encoder {
   [[nodiscard]] bool made_meanwhile(PyObject *object);
   [[nodiscard]] bool open_elements(Tag tag, PyObject *object);
 
+  // transfer/buffer.cpp: what has memory to share.
+  [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
+  [[nodiscard]] bool write_buffer(PyObject *object);
+  [[nodiscard]] bool write_bytes_of(PyObject *object, PyObject *view);
+  bool refuse_buffer(PyObject *object);
+
   // transfer/reduce.cpp: what crosses by name or by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyTypeObject *type);
@@ -91,6 +99,8 @@ class Encoder {
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
+  /// Whether the sender gives away what it sends.
+  [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
   [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
@@ -98,6 +108,7 @@ class Encoder {
   TransferState &state_;
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
+  bool is_read_often_ = false;
   Message::Body body_;
   std::vector<Frame> frames_;
   ObjectTable numbers_;

@@ -81,6 +81,7 @@ bool load_reducers(TransferState &state) {
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (PyModule_Check(object)) return write_module(object);
+  if (is_buffer(object, type)) return write_buffer(object);
   if (is_named(object)) {
     bool written = false;
     if (!write_named(object, written)) return false;

@@ -18,6 +18,9 @@ namespace interlock {
 /// whatever
 /// __reduce_ex__ raised).
 [[nodiscard]] Status encode(PyObject *object, const char *root, Message &message);
+/// The same for a message that is decoded more than once: its readers share nothing that one of
+/// them could change.
+[[nodiscard]] Status encode_for_many(PyObject *object, const char *root, Message &message);
 
 /// Builds the object that `message` carries; the message is unchanged and can be decoded again.
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (imports, __setstate__).
@@ -44,6 +47,7 @@ struct HandleObject {
 /// What each interpreter's module keeps for the copy. References are owned; null until first used.
 struct TransferState {
   PyTypeObject *handle;      // base type of all handles
+  PyTypeObject *buffer;      // of BufferObject
   PyObject *transfer_error;  // the class
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
