@@ -60,6 +60,8 @@ class Shared : public RefCounted {
     kBarrier,
     kMovedGraph,
     kBuffer,
+    kArrayItems,
+    kDescriptor,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

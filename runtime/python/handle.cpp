@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
+#include "transfer/array.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -82,6 +83,11 @@ PyObject *wrap_shared(Ref<Shared> shared) {
       break;
     case Shared::Kind::kBuffer:
       return wrap_buffer(*state, std::move(shared));
+    case Shared::Kind::kArrayItems:
+      return static_cast<ArrayItems &>(*shared).attach(state->transfer);
+    case Shared::Kind::kDescriptor:
+      type = state->descriptor;
+      break;
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

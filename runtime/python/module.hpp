@@ -28,6 +28,7 @@ struct ModuleState {
   PyTypeObject *semaphore;
   PyTypeObject *event;
   PyTypeObject *barrier;
+  PyTypeObject *descriptor;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -43,6 +44,7 @@ struct ModuleState {
 [[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_descriptor(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_buffer(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);

@@ -204,8 +204,7 @@ bool Encoder::refuse_buffer(PyObject *object) {
 bool Encoder::write_buffer(PyObject *object) {
   PyRef view = open_buffer(object);
   if (!view) return refuse_buffer(object);
-  const bool is_part = !frames_.empty() && frames_.back().is_inside;
-  const bool is_copied = PyPickleBuffer_Check(object) && is_part && !moves();
+  const bool is_copied = PyPickleBuffer_Check(object) && is_inside() && !moves();
   if (is_copied && is_read_often_) return write_bytes_of(object, view.get());
   const auto face =
       PyPickleBuffer_Check(object) ? Buffer::Face::kPickleBuffer : Buffer::Face::kMemoryView;

@@ -287,6 +287,10 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
   opened = type == &PyByteArray_Type;
   if (!opened) return true;
+  if (moves() && !is_inside()) {
+    bool done = false;
+    if (!hand_over_bytes(object, done) || done) return done;
+  }
   const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
   write_data(Tag::kByteArray, size, PyByteArray_AS_STRING(object), size, kNumbered);
   number(object);

@@ -3,6 +3,7 @@
 // of frames, so that depth is bounded by memory alone, and names the path to a refused object.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,20 @@
 
 namespace interlock {
 
+/// What a move does to an object of the sender in another way than by emptying a copied container.
+/// Thread: attached. May run Python code.
+class MoveStep {
+ public:
+  virtual ~MoveStep() = default;
+  /// The message has gone.
+  virtual void commit() {}
+  /// It was not sent and never will be.
+  virtual void undo() {}
+};
+
 /// A container as it was when it was copied.
 struct CopiedContainer {
+  std::unique_ptr<MoveStep> step;  // or null; if there is one, it is all that is to be done
   PyRef object;
   Py_ssize_t size = 0;  // of a list, dict or bytearray
   PyRef elements;       // of a set: the same ones, in another
@@ -80,10 +93,15 @@ class Encoder {
   [[nodiscard]] bool write_bytes_of(PyObject *object, PyObject *view);
   bool refuse_buffer(PyObject *object);
 
+  // transfer/array.cpp
+  [[nodiscard]] bool write_array(PyObject *object);
+  [[nodiscard]] bool hand_over_bytes(PyObject *bytearray, bool &done);
+
   // transfer/reduce.cpp: what crosses by name or by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
+  [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
   [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
   [[nodiscard]] bool write_module(PyObject *object);
@@ -101,6 +119,10 @@ class Encoder {
   [[nodiscard]] std::string path() const;
   /// Whether the sender gives away what it sends.
   [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
+  /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
+  [[nodiscard]] bool is_inside() const noexcept {
+    return !frames_.empty() && frames_.back().is_inside;
+  }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
   [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);

@@ -48,11 +48,13 @@ struct HandleObject {
 struct TransferState {
   PyTypeObject *handle;      // base type of all handles
   PyTypeObject *buffer;      // of BufferObject
+  PyTypeObject *array;       // array.array
   PyObject *transfer_error;  // the class
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
+  PyObject *reduce_foreign;     // interlock._foreign.reduce
   IntRecycler ints;
   CollectorPace pace;
 };
