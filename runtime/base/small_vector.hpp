@@ -23,12 +23,11 @@ class SmallVector {
     if (begin_ != few()) std::free(begin_);
   }
 
-  /// False for want of memory; nothing has changed then.
-  [[nodiscard]] bool push_back(const T &value) noexcept {
+  /// A new last value, not initialised; null for want of memory, and nothing has changed.
+  [[nodiscard]] T *add() noexcept {
     if (end_ == limit_ && !grow()) [[unlikely]]
-      return false;
-    *end_++ = value;
-    return true;
+      return nullptr;
+    return end_++;
   }
   void pop_back() noexcept { --end_; }
   void clear() noexcept { end_ = begin_; }

@@ -57,25 +57,42 @@ void Decoder::release(Frame &frame) noexcept {
 PyObject *Decoder::run() {
   for (;;) {
     PyObject *object = nullptr;
-    if (!read(object)) return nullptr;
-    while (object != nullptr || is_complete(frames_.back())) {
-      if (object == nullptr) {
-        object = close(frames_.back());
-      } else if (frames_.empty()) {
-        return object;
-      } else if (!add(frames_.back(), std::exchange(object, nullptr))) {
-        return nullptr;
-      }
+    if (!frames_.empty() && !fill(frames_.back())) return nullptr;
+    if (!frames_.empty() && is_complete(frames_.back())) {
+      object = close(frames_.back());
+    } else if (!read(object)) {
+      return nullptr;
     }
+    if (object == nullptr) continue;
+    if (frames_.empty()) return object;
+    if (!add(frames_.back(), object)) return nullptr;
   }
 }
 
+bool Decoder::fill(Frame &frame) {
+  while (frame.have != frame.size && is_leaf(*next_)) {
+    PyObject *const child = read_numbered_leaf(*next_++);
+    if (child == nullptr || !add(frame, child)) return false;
+  }
+  return true;
+}
+
 PyObject *Decoder::close(Frame &frame) {
-  if (frame.tag == Tag::kTuple && frame.slot != 0) close_tuple(frame);
-  PyObject *const object = std::exchange(frame.object, nullptr);
-  if (frame.is_tracked && PyObject_GC_IsTracked(object) == 0) PyObject_GC_Track(object);
+  PyObject *object = std::exchange(frame.object, nullptr);
+  // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
+  if (frame.tag == Tag::kTuple && !frame.has_objects && frame.size != 0)
+    PyObject_GC_UnTrack(object);
+  else if (frame.has_objects && PyObject_GC_IsTracked(object) == 0)
+    PyObject_GC_Track(object);
+  if (frame.tag == Tag::kTuple && frame.slot != 0) object = close_tuple(object);
   release(frame);
   frames_.pop_back();
+  return object;
+}
+
+inline PyObject *Decoder::read_numbered_leaf(std::uint64_t header) {
+  PyObject *const object = read_leaf(header);
+  if ((header & kNumbered) != 0 && object != nullptr) number(object);
   return object;
 }
 
@@ -99,10 +116,8 @@ bool Decoder::read(PyObject *&object) {
     case Tag::kShape:
       return read_shape(static_cast<std::size_t>(operand_of(header))) && read(object);
     default:
-      object = read_leaf(header);
-      if (object == nullptr) return false;
-      if ((header & kNumbered) != 0) number(object);
-      return true;
+      object = read_numbered_leaf(header);
+      return object != nullptr;
   }
 }
 
@@ -197,8 +212,13 @@ bool Decoder::read_shape(std::size_t size) {
 }
 
 bool Decoder::open(std::uint64_t header) {
-  Frame frame{};
-  frame.tag = tag_of(header);
+  Frame *const added = frames_.add();
+  if (added == nullptr) {
+    PyErr_NoMemory();
+    return false;
+  }
+  Frame &frame = *added;
+  frame = {.tag = tag_of(header)};
   switch (frame.tag) {
     case Tag::kGlobal:
     case Tag::kModule:
@@ -215,18 +235,15 @@ bool Decoder::open(std::uint64_t header) {
       if (frame.first == nullptr) return false;
       break;
     default:
-      if (!open_container(frame, header)) return false;
+      return open_container(frame, header);
   }
-  if (frames_.push_back(frame)) return true;
-  release(frame);
-  PyErr_NoMemory();
-  return false;
+  return true;
 }
 
 bool Decoder::open_container(Frame &frame, std::uint64_t header) {
   frame.size = static_cast<std::size_t>(operand_of(header));
   if (frame.tag == Tag::kTuple) {
-    if (frames_.empty() && limit_ < frame.size) frame.size = limit_;
+    if (frames_.size() == 1 && limit_ < frame.size) frame.size = limit_;
     frame.object = PyTuple_New(static_cast<Py_ssize_t>(frame.size));
     frame.slot = (header & kNumbered) != 0 && (header & kEarly) == 0;
   } else if (frame.tag == Tag::kDictOf) {
@@ -248,19 +265,20 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
 }
 
 /// A tuple is full: it gets its number, or gives way to its twin that was made deeper down.
-void Decoder::close_tuple(Frame &frame) {
-  if (next_ != end_ && tag_of(*next_) == Tag::kUseTuple) {
-    Py_SETREF(frame.object,
-              Py_NewRef(numbered(static_cast<std::size_t>(operand_of(*next_++)))));
-  } else {
-    number(frame.object);
+PyObject *Decoder::close_tuple(PyObject *tuple) {
+  if (next_ == end_ || tag_of(*next_) != Tag::kUseTuple) {
+    number(tuple);
+    return tuple;
   }
+  const PyRef owned = PyRef::steal(tuple);
+  return Py_NewRef(numbered(static_cast<std::size_t>(operand_of(*next_++))));
 }
 
 bool Decoder::add(Frame &frame, PyObject *child) {
   const std::size_t index = frame.have++;
   switch (frame.tag) {
     case Tag::kTuple:
+      frame.has_objects = frame.has_objects || PyObject_IS_GC(child) != 0;
       PyTuple_SET_ITEM(frame.object, static_cast<Py_ssize_t>(index), child);
       return true;
     case Tag::kList:
@@ -302,7 +320,7 @@ bool Decoder::add_shaped(Frame &frame, std::size_t index, PyObject *child) {
     if (table.kind() == DictTable::kUnicode && table.entries() == frame.size && pair[0] == key &&
         Py_IsNone(pair[1])) {
       pair[1] = child;  // None, which was there, is not counted
-      frame.is_tracked = frame.is_tracked || PyObject_IS_GC(child) != 0;
+      frame.has_objects = frame.has_objects || PyObject_IS_GC(child) != 0;
       return true;
     }
   }

@@ -33,18 +33,24 @@ class Decoder {
  private:
   /// References are owned.
   struct Frame {
-    PyObject *object;  // null for what is made after its children
-    PyObject *first;   // kDict: the key; kReduce: the callable; kFrozenSet: a list of elements
-    PyObject *second;  // kReduce: the arguments, later the state setter
-    std::size_t size;  // children that this stage takes
-    std::size_t have;
-    std::size_t slot;  // kGlobal, kModule: its number, taken before those of its children
-                       // kTuple: whether it gets one; kDictOf: the number of the shape
+    PyObject *object = nullptr;  // null for what is made after its children
+    PyObject *first = nullptr;   // kDict: the key; kReduce: the callable; kFrozenSet: a list
+    PyObject *second = nullptr;  // kReduce: the arguments, later the state setter
+    std::size_t size = 0;        // children that this stage takes
+    std::size_t have = 0;
+    std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
+                           // kTuple: whether it gets one; kDictOf: the number of the shape
     Tag tag;
-    std::uint8_t parts;  // kReduce: of BuildPart, those not yet applied
-    bool is_tracked;     // kDictOf: the collector is to know it
+    std::uint8_t parts = 0;     // kReduce: of BuildPart, those not yet applied
+    bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
   };
 
+  /// Reads children of the top frame for as long as they are leaves.
+  [[nodiscard]] bool fill(Frame &frame);
+  [[nodiscard]] static bool is_leaf(std::uint64_t header) noexcept {
+    return tag_of(header) < Tag::kTuple;
+  }
+  [[nodiscard]] PyObject *read_numbered_leaf(std::uint64_t header);
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyObject *&object);
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
@@ -65,7 +71,7 @@ class Decoder {
   [[nodiscard]] bool import(Frame &frame);
   /// The object of a frame that is complete; the frame is gone.
   [[nodiscard]] PyObject *close(Frame &frame);
-  void close_tuple(Frame &frame);
+  [[nodiscard]] PyObject *close_tuple(PyObject *tuple);
   [[nodiscard]] static bool is_complete(const Frame &frame) noexcept {
     const bool late = frame.tag == Tag::kReduce || frame.tag == Tag::kFrozenSet;
     return frame.have == frame.size && (!late || frame.object != nullptr);

@@ -353,19 +353,22 @@ bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
   return copied.size >= 0;
 }
 
-bool Encoder::push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
-  Frame frame{};
-  frame.tag = tag;
-  frame.object = object;
-  frame.items = items.get();
-  frame.size = size;
-  frame.is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
-  if (!frames_.push_back(frame)) {
+inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
+  const bool is_inside =
+      tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+  Frame *const frame = frames_.add();
+  if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
-  (void)items.release();
+  *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
   if (is_careful_) Py_INCREF(object);
+  return true;
+}
+
+bool Encoder::push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
+  if (!push(tag, object, size)) return false;
+  frames_.back().items = items.release();
   return true;
 }
 
@@ -390,7 +393,7 @@ void Encoder::write_bytearray(PyObject *object) {
 bool Encoder::open_list(PyObject *list) {
   const Py_ssize_t size = PyList_GET_SIZE(list);
   put(Tag::kList, static_cast<std::uint64_t>(size), number_if(needs_number(list), list));
-  return size == 0 || push(Tag::kList, list, {}, size);
+  return size == 0 || push(Tag::kList, list, size);
 }
 
 bool Encoder::open_tuple(PyObject *tuple) {
@@ -401,7 +404,7 @@ bool Encoder::open_tuple(PyObject *tuple) {
       (is_numbered ? kNumbered : 0) | (is_early ? kEarly : 0));
   if (is_early) number(tuple);
   if (size == 0) return true;
-  if (!push(Tag::kTuple, tuple, {}, size)) return false;
+  if (!push(Tag::kTuple, tuple, size)) return false;
   frames_.back().numbered = is_numbered && !is_early;
   return true;
 }
@@ -415,7 +418,7 @@ bool Encoder::open_dict(PyObject *dict) {
     if (shape != ShapeCache::kNone) return open_shaped(dict, shape, false);
   }
   put(Tag::kDict, static_cast<std::uint64_t>(size), number_if(needs_number(dict), dict));
-  return size == 0 || push(Tag::kDict, dict, {}, size);
+  return size == 0 || push(Tag::kDict, dict, size);
 }
 
 bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
@@ -426,7 +429,7 @@ bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
       write_text(shapes_.key(shape, static_cast<std::size_t>(i)));
   }
   put(Tag::kDictOf, shape, number_if(needs_number(dict), dict));
-  if (!push(Tag::kDictOf, dict, {}, size)) return false;
+  if (!push(Tag::kDictOf, dict, size)) return false;
   frames_.back().position = static_cast<Py_ssize_t>(shape);
   return true;
 }
@@ -445,7 +448,7 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
   if (!elements) return false;
   put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
   return is_late ? open_late(tag, set, std::move(elements), size)
-                 : push(tag, set, std::move(elements), size);
+                 : push_items(tag, set, std::move(elements), size);
 }
 
 /// Opens an object that exists only after its children, so that it may be met again before it has a
@@ -457,7 +460,7 @@ bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size)
   } else {
     open_counts_.insert(object, 1);
   }
-  return push(tag, object, std::move(items), size);
+  return push_items(tag, object, std::move(items), size);
 }
 
 bool Encoder::made_meanwhile(PyObject *object) {

@@ -48,16 +48,16 @@ class Encoder {
   /// careful.
   struct Frame {
     PyObject *object;
-    PyObject *items;      // owned: a tuple of the children, where the object does not hold them
-    Py_ssize_t size;      // children to write
-    Py_ssize_t next;      // children begun
-    Py_ssize_t position;  // kDict: of PyDict_Next; kDictOf: the shape
-    PyObject *child;      // kDict: the key; kDictOf: the value; kList: the item
-    PyObject *value;      // kDict: owned; to be written after its key
+    PyObject *items = nullptr;  // owned: a tuple of the children that the object does not hold
+    Py_ssize_t size;            // children to write
+    Py_ssize_t next = 0;        // children begun
+    Py_ssize_t position = 0;    // kDict: of PyDict_Next; kDictOf: the shape
+    PyObject *child = nullptr;  // kDict: the key; kDictOf: the value; kList: the item
+    PyObject *value = nullptr;  // kDict: owned; to be written after its key
     Tag tag;
-    std::uint8_t parts;  // kReduce, from kBuild on: BuildPart
-    bool numbered;       // it has its number, or a tuple: gets one at its end
-    bool is_inside;      // of an object that is rebuilt from its parts
+    std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
+    bool numbered = false;   // it has its number, or a tuple: gets one at its end
+    bool is_inside;          // of an object that is rebuilt from its parts
   };
 
   [[nodiscard]] bool walk(PyObject *object);
@@ -89,7 +89,8 @@ class Encoder {
   [[nodiscard]] bool open_shaped(PyObject *dict, std::size_t shape, bool is_new);
   [[nodiscard]] bool open_elements(Tag tag, PyObject *set);
   void write_bytearray(PyObject *object);
-  [[nodiscard]] bool push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
+  [[nodiscard]] bool push(Tag tag, PyObject *object, Py_ssize_t size);
+  [[nodiscard]] bool push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   /// Ends the open time of an object; true, and it is closed, if it was made deeper down.
   [[nodiscard]] bool made_meanwhile(PyObject *object);
 

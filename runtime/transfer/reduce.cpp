@@ -119,7 +119,7 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   put(tag, 0, kNumbered);
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
-  return push(tag, object, std::move(names), size);
+  return push_items(tag, object, std::move(names), size);
 }
 
 PyRef Encoder::parts_of(PyObject *object, PyTypeObject *type) {
