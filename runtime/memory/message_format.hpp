@@ -17,10 +17,10 @@ enum class Tag : std::uint8_t {
   kFalse,
   kEllipsis,
   kNotImplemented,
-  kInt,      // operand: the value
-  kBigInt,   // operand: bytes; then they, little-endian, two's complement
-  kFloat,    // then one word
-  kComplex,  // then two words: real, imaginary
+  kInt,        // operand: the value
+  kBigInt,     // operand: bytes; then they, little-endian, two's complement
+  kFloat,      // then one word
+  kComplex,    // then two words: real, imaginary
   kCharacter,  // str of one. Operand: its code, below 256
   kAscii,      // str. Operand: characters; then they, of 1 byte
   kLatin1,

@@ -41,7 +41,7 @@ class Decoder {
     std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
                            // kTuple: whether it gets one; kDictOf: the number of the shape
     Tag tag;
-    std::uint8_t parts = 0;     // kReduce: of BuildPart, those not yet applied
+    std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
   };
 

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Leaves and containers; reduce.cpp has the rest.
-#include "transfer/encoder.hpp"
-
 #include <bit>
 #include <cstring>
 
+#include "transfer/encoder.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -354,8 +353,7 @@ bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
 }
 
 inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
-  const bool is_inside =
-      tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+  const bool is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
@@ -438,8 +436,7 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
   const Py_ssize_t size = PySet_GET_SIZE(set);
   const bool is_late = tag == Tag::kFrozenSet;
   if (has_only_leaves(set)) {
-    put(tag, static_cast<std::uint64_t>(size),
-        is_late ? 0 : number_if(needs_number(set), set));
+    put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
     for_each_element(set, [&](PyObject *element) { (void)write_leaf(element); });
     if (is_late) put(Tag::kBuild, 0, number_if(true, set));
     return true;

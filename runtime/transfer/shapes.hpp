@@ -47,7 +47,8 @@ class ShapeCache {
     for (std::size_t i = 0; i < size; ++i) keys.push_back(PyRef::borrow(pairs[2 * i]));
     return places_[place_of(pairs, size)].shape = shapes_.size() - 1;
   }
-  [[nodiscard]] bool has_keys(std::size_t shape, PyObject **pairs, std::size_t size) const noexcept {
+  [[nodiscard]] bool has_keys(std::size_t shape, PyObject **pairs,
+                              std::size_t size) const noexcept {
     const std::vector<PyRef> &keys = shapes_[shape];
     for (std::size_t i = 0; i < size; ++i) {
       if (keys[i].get() != pairs[2 * i]) return false;
