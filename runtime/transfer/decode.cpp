@@ -343,8 +343,10 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
 /// A tuple is full: it gets its number, or gives way to its twin that was made deeper down.
 void Decoder::close_tuple(Frame &frame) {
   if (frame.slot == 0) return;
-  if (next_ != end_ && tag_of(*next_) == Tag::kUseTuple) {
-    frame.object = PyRef::borrow(numbered_[static_cast<std::size_t>(operand_of(*next_++))].get());
+  // Several tuples may end here; the one that is meant ends when this many numbers are taken.
+  if (next_ != end_ && tag_of(*next_) == Tag::kUseTuple && next_[1] == numbered_.size()) {
+    frame.object = PyRef::borrow(numbered_[static_cast<std::size_t>(operand_of(*next_))].get());
+    next_ += 2;
   } else {
     number(frame.object.get());
   }

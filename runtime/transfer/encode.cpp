@@ -119,6 +119,7 @@ bool Encoder::close_tuple(Frame &frame) {
   if (!frame.numbered) return true;
   if (const std::uint64_t *const made = numbers_.find(frame.object.get())) {
     put(Tag::kUseTuple, *made);
+    body_.words.push_back(numbered_.size());
   } else {
     number(frame.object.get());
   }
