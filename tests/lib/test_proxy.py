@@ -1,77 +1,11 @@
 # SPDX-License-Identifier: MIT
 """interlock.proxy(): objects that stay where they are."""
 
-import asyncio
-import sys
 import threading
-import unittest
 
 import interlock
 import support
-
-
-class Account:
-    """An object whose class crosses by value, with what a proxy may meet."""
-
-    def __init__(self, balance=0):
-        self.balance = balance
-        self.notes = ["opened"]
-
-    def add(self, amount, *, twice=False):
-        self.balance += amount * (2 if twice else 1)
-        return self
-
-    def history(self):
-        yield from self.notes
-
-    def fail(self):
-        raise ValueError("no such account")
-
-    def where(self):
-        return interpreter_id()
-
-    def thread(self):
-        return threading.get_ident()
-
-    def wait(self, channel):
-        return channel.recv(support.LIMIT)
-
-    def call_back(self, function, *args):
-        return function(*args)
-
-    def release(self):
-        return "released"
-
-    async def double(self, value):
-        await asyncio.sleep(0)
-        return 2 * value
-
-    def __enter__(self):
-        self.notes.append("entered")
-        return self
-
-    def __exit__(self, kind, error, traceback):
-        self.notes.append(None if error is None else str(error))
-        return isinstance(error, ZeroDivisionError)
-
-
-def interpreter_id():
-    import _interlock
-
-    return _interlock.interpreter_id()
-
-
-def make(value, **options):
-    return interlock.proxy(value, **options)
-
-
-def make_account():
-    sys.account = interlock.proxy(Account(5))  # sys: a module that every interpreter has by itself
-    return sys.account
-
-
-def kept():
-    return sys.account.unwrap().balance
+from proxied import Account, call_method, interpreter_id, kept, make, make_account
 
 
 class Uses(support.TestCase):
@@ -256,9 +190,57 @@ def call_with(function, *args):
     return function(*args)
 
 
-def call_method(proxy, name, *args):
-    return getattr(proxy, name)(*args)
+class Here(support.TestCase):
+    """Proxies in the interpreter of their object, and of the main interpreter's objects elsewhere."""
+
+    def test_the_owner_uses_the_object_itself(self):
+        account = Account(1)
+        proxy = interlock.proxy(account)
+        self.assertIs(proxy.unwrap(), account)
+        self.assertEqual(proxy.thread(), threading.get_ident())
+        self.assertIs(proxy.notes, account.notes)
+        self.assertIs(proxy.add(1), proxy)
+        self.assertEqual(list(interlock.proxy([1, 2])), [1, 2])
+        self.assertIs(interlock.proxy(proxy), proxy)
+
+    def test_a_proxy_that_returns_is_the_same_one(self):
+        proxy = interlock.proxy(Account())
+        back = self.interpreter().call(give_back, proxy)
+        self.assertEqual(proxy, back)
+        self.assertIs(back.unwrap(), proxy.unwrap())
+        self.assertEqual(back.thread(), threading.get_ident())
+
+    def test_only_the_owner_unwraps(self):
+        other = self.interpreter()
+        with self.assertRaisesRegex(RuntimeError, "in the main interpreter"):
+            other.call(unwrap, interlock.proxy(Account()))
+
+    def test_calls_of_objects_of_the_main_interpreter_run_on_a_thread_of_it(self):
+        account = interlock.proxy(Account())
+        other = self.interpreter()
+        self.assertEqual(other.call(call_method, account, "where"), 0)
+        self.assertNotEqual(other.call(call_method, account, "thread"), threading.get_ident())
+
+    def test_an_object_is_equal_to_a_proxy_of_it_that_comes_back(self):
+        account = Account()
+        self.assertTrue(self.interpreter().call(compares_equal, interlock.proxy(account), interlock.proxy(account)))
+
+    def test_submit_is_for_other_interpreters(self):
+        with self.assertRaisesRegex(RuntimeError, "call it directly"):
+            interlock.proxy(Account()).add.submit(1)
+
+
+def give_back(proxy):
+    return proxy
+
+
+def unwrap(proxy):
+    return proxy.unwrap()
+
+
+def compares_equal(left, right):
+    return left == right
 
 
 if __name__ == "__main__":
-    unittest.main()
+    support.main()
