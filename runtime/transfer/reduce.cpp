@@ -119,8 +119,7 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   put(tag, 0, kNumbered);
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
-  push(tag, object, std::move(names), size);
-  return true;
+  return push_items(tag, object, std::move(names), size);
 }
 
 PyRef Encoder::parts_of(PyObject *object, PyTypeObject *type) {
@@ -207,15 +206,15 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
   return true;
 }
 
-bool Encoder::next_of_reduce(Frame &frame, PyObject *&child) {
+bool Encoder::step_reduce(Frame &frame) {
   if (frame.next == 2 && !frame.numbered) {
-    if (made_meanwhile(frame.object.get())) return true;
+    if (made_meanwhile(frame.object)) return pop(frame);
     frame.numbered = true;
     put(Tag::kBuild, frame.parts, kNumbered);
-    number(frame.object.get());
+    number(frame.object);
   }
-  if (frame.next < frame.size) child = PyTuple_GET_ITEM(frame.items.get(), frame.next++);
-  return true;
+  if (frame.next == frame.size) return pop(frame);
+  return write(PyTuple_GET_ITEM(frame.items, frame.next++));
 }
 
 }  // namespace interlock
