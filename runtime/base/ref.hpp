@@ -59,6 +59,7 @@ class Shared : public RefCounted {
     kEvent,
     kBarrier,
     kMovedGraph,
+    kProxy,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

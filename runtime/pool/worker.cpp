@@ -8,7 +8,7 @@ namespace interlock {
 
 Worker::Worker(Ref<TaskQueue> queue, Ref<CallTask> set_up)
     : queue_(std::move(queue)), set_up_(std::move(set_up)) {
-  queue_->add_worker();
+  queue_->add_worker(this);
 }
 
 bool Worker::set_up(Interpreter &interpreter) {
@@ -21,9 +21,9 @@ void Worker::serve(Interpreter &interpreter) {
 }
 
 Ref<Work> Worker::wait_for_work() {
-  if (Ref<Work> work = queue_->try_take()) return work;
+  if (Ref<Work> work = queue_->try_take(this)) return work;
   const LeaveInterpreter leave;
-  return queue_->take(stopping_);
+  return queue_->take(this, stopping_);
 }
 
 void Worker::run(Interpreter &interpreter, Ref<Work> work) {
@@ -56,7 +56,7 @@ void Worker::ended(const Status &why) {
     current = current_;
   }
   if (current) current->fail(why);
-  queue_->remove_worker(why);
+  queue_->remove_worker(this, why);
 }
 
 }  // namespace interlock

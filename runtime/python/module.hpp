@@ -28,6 +28,9 @@ struct ModuleState {
   PyTypeObject *semaphore;
   PyTypeObject *event;
   PyTypeObject *barrier;
+  PyTypeObject *proxy;
+  PyTypeObject *proxy_server;
+  PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -52,11 +55,14 @@ struct ModuleState {
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_proxy(PyObject *module, ModuleState &state);
 
 /// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
+/// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.
+PyObject *set_proxy_class(PyObject *, PyObject *type);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);
