@@ -10,7 +10,8 @@
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
 itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
 several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
-Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+proxy() lets other interpreters use an object that
+stays where it is. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
 share, such as the environment.
 """
 
@@ -44,7 +45,13 @@ features = _MappingProxyType({"move": _can_move()})
 __version__ = "0.1.0"
 
 # Not imported before they are used: an interpreter that only runs calls needs none of it.
-_LAZY = {"BrokenPool": "pool", "Interpreter": "interpreter", "Pool": "pool"}
+_LAZY = {
+    "BrokenPool": "pool",
+    "Interpreter": "interpreter",
+    "Pool": "pool",
+    "Proxy": "_proxy",
+    "proxy": "_proxy",
+}
 
 __all__ = [
     "Barrier",
@@ -59,6 +66,7 @@ __all__ = [
     "InterpreterEnded",
     "Lock",
     "Pool",
+    "Proxy",
     "RemoteError",
     "RemoteTraceback",
     "Semaphore",
@@ -68,6 +76,7 @@ __all__ = [
     "every",
     "features",
     "global_lock",
+    "proxy",
     "select",
 ]
 

@@ -27,7 +27,7 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def reduce_definition(obj):
     """The parts of a function or class that cannot be imported. Called by the encoder."""
     if isinstance(obj, type):
-        if (name := _TYPE_NAMES.get(obj)) is not None:
+        if (name := _TYPE_NAMES.get(id(obj))) is not None:
             return getattr, (types, name)
         ctypes = sys.modules.get("ctypes")
         if ctypes and issubclass(obj, ctypes.Array) and obj._type_ * obj._length_ is obj:
@@ -39,8 +39,8 @@ def reduce_definition(obj):
     return _restore, (_definition(obj),)
 
 
-# Builtin types that have no name among the builtins.
-_TYPE_NAMES = {value: name for name, value in vars(types).items() if isinstance(value, type)}
+# Builtin types that have no name among the builtins, by id: a metaclass may forbid hashes.
+_TYPE_NAMES = {id(value): name for name, value in vars(types).items() if isinstance(value, type)}
 
 
 def _definition(obj):

@@ -16,11 +16,16 @@ import _interlock
 GRACE = 0.5  # seconds that interrupted work has to end
 
 _fork_holds = []  # an item while a fork of the calling thread holds the global lock
+_last = []  # functions to call when no other interpreter is left
 _closers = weakref.WeakSet()  # objects with _close_at_exit(interrupted) and _collector
 
 
 def register(closer):
     _closers.add(closer)
+
+
+def at_last(function):
+    _last.append(function)
 
 
 def _ends_by_interrupt():
@@ -43,6 +48,8 @@ def close_all(timeout):
     for closer in list(_closers):
         closer._collector.close()
     _interlock.close_all(timeout, GRACE)
+    for function in _last:
+        function()
 
 
 def _close_interpreters():
@@ -51,6 +58,8 @@ def _close_interpreters():
         _interlock.close_all(drain, GRACE)
     except KeyboardInterrupt:
         _interlock.close_all(0, GRACE)
+    for function in _last:
+        function()
 
 
 def _before_fork():

@@ -10,6 +10,8 @@ import _interlock
 
 _MAIN = "__main__"
 
+serving = {}  # ident of a thread that runs calls by proxy -> its server; see _proxy_server
+
 
 def settings():
     """What set_up() applies in the new interpreter. Called in the creator."""

@@ -3,6 +3,7 @@
 
 import itertools
 import warnings
+from threading import get_ident
 
 import _interlock
 
@@ -54,6 +55,8 @@ class Interpreter:
 
     def call(self, function, /, *args, **kwargs):
         """function(*args, **kwargs) in this interpreter; waits for the result, or its exception."""
+        if _set_up.serving and (server := _set_up.serving.get(get_ident())) is not None:
+            return server.call_other(self._handle, function, args, kwargs)
         return self._handle.call(function, *args, **kwargs)
 
     def submit(self, function, /, *args, **kwargs):

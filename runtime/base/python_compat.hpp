@@ -427,6 +427,10 @@ class DictTable {
   [[nodiscard]] static bool is_plain(PyObject *dict) noexcept {
     return parts(dict)->ma_values == nullptr && (watchers(dict) & 0xff) == 0;
   }
+  /// Its keys are those of other dicts, too; of() then has no values.
+  [[nodiscard]] static bool is_split(PyObject *dict) noexcept {
+    return parts(dict)->ma_values != nullptr;
+  }
   /// Gives two plain dicts each other's items.
   static void swap(PyObject *dict, PyObject *other) noexcept {
     std::swap(parts(dict)->ma_used, parts(other)->ma_used);

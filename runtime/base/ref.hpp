@@ -62,6 +62,7 @@ class Shared : public RefCounted {
     kBuffer,
     kArrayItems,
     kDescriptor,
+    kProxy,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

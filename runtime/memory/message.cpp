@@ -3,24 +3,33 @@
 #include "memory/message.hpp"
 
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 
+#include "base/check.hpp"
+#include "memory/message_builder.hpp"
 #include "memory/message_format.hpp"
 
 namespace interlock {
 namespace {
 
+Message taken_from(MessageBuilder &builder) {
+  Message message;
+  CHECK(builder.take(message));  // there is memory
+  return message;
+}
+
 Message with_data(Tag tag, std::size_t count, const void *data, std::size_t size) {
-  std::vector<std::uint64_t> words(1 + words_for(size));
-  words[0] = make_header(tag, count);
-  if (size != 0) std::memcpy(words.data() + 1, data, size);
-  return Message(Message::Body{std::move(words), {}});
+  MessageBuilder builder;
+  builder.put_data(make_header(tag, count), data, size);
+  return taken_from(builder);
 }
 
 Message with_shared(Tag tag, Ref<Shared> shared) {
-  Message::Body body{{make_header(tag)}, {}};
-  body.shared.push_back(std::move(shared));
-  return Message(std::move(body));
+  MessageBuilder builder;
+  builder.put(make_header(tag));
+  builder.shared.push_back(std::move(shared));
+  return taken_from(builder);
 }
 
 bool is_ascii(std::string_view text) {
@@ -69,15 +78,11 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 
 }  // namespace
 
-Message::Message(Body body) {
-  if (body.words.size() == 1 && body.shared.empty() && fits_inline(body.words[0])) {
-    *this = from_header(body.words[0]);
-  } else {
-    word_ = reinterpret_cast<std::uintptr_t>(new Body(std::move(body)));
-  }
+void Message::destroy_body() noexcept {
+  Body *const owned = const_cast<Body *>(body());
+  owned->~Body();
+  std::free(owned);
 }
-
-void Message::destroy_body() noexcept { delete body(); }
 
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }
 
@@ -88,12 +93,12 @@ Message Message::from_bool(bool value) {
 Message Message::from_large_int(std::int64_t value) {
   const auto word = static_cast<std::uint64_t>(value);
   if (value < kSmallestInt || value > kLargestInt)
-    return Message(Body{{make_header(Tag::kBigInt, 8), word}, {}});
-  return Message(Body{{make_header(Tag::kInt, word)}, {}});
+    return with_data(Tag::kBigInt, sizeof word, &word, sizeof word);
+  return with_data(Tag::kInt, word, nullptr, 0);
 }
 
 Message Message::from_double(double value) {
-  return Message(Body{{make_header(Tag::kFloat), std::bit_cast<std::uint64_t>(value)}, {}});
+  return with_data(Tag::kFloat, 0, &value, sizeof value);
 }
 
 Message Message::from_bytes(std::string_view bytes) {
@@ -142,7 +147,7 @@ Message::Type Message::type() const noexcept {
 
 const std::uint64_t *Message::data() const noexcept {
   static constexpr std::uint64_t kNothing = 0;
-  return is_inline() ? &kNothing : body()->words.data() + 1;
+  return is_inline() ? &kNothing : body()->words() + 1;
 }
 
 std::optional<bool> Message::as_bool() const noexcept {
@@ -154,12 +159,12 @@ std::optional<std::int64_t> Message::as_large_int() const noexcept {
   if (type() != Type::kInt) return std::nullopt;
   if (tag_of(header()) == Tag::kInt) return signed_operand_of(header());
   if (operand_of(header()) > 8) return std::nullopt;
-  return static_cast<std::int64_t>(body()->words[1]);
+  return static_cast<std::int64_t>(body()->words()[1]);
 }
 
 std::optional<double> Message::as_double() const noexcept {
   if (type() != Type::kFloat) return std::nullopt;
-  return std::bit_cast<double>(body()->words[1]);
+  return std::bit_cast<double>(body()->words()[1]);
 }
 
 std::optional<std::string> Message::as_utf8() const {
@@ -183,7 +188,7 @@ std::optional<std::string_view> Message::as_bytes() const noexcept {
 
 std::size_t Message::size() const noexcept {
   if (body() == nullptr) return sizeof *this;
-  return sizeof *this + sizeof(Body) + body()->words.capacity() * sizeof(std::uint64_t) +
+  return sizeof *this + sizeof(Body) + body()->size * sizeof(std::uint64_t) +
          body()->shared.capacity() * sizeof(Ref<Shared>);
 }
 

@@ -24,14 +24,20 @@ namespace interlock {
 /// many.
 class Message {
  public:
-  /// What a message of more than one record owns.
+  /// What a message of more than one record owns. Its words follow it in memory: records, as
+  /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
   struct Body {
-    std::vector<std::uint64_t> words;  // records, as memory/message_format.hpp lays them out
-    std::vector<Ref<Shared>> shared;   // what records refer to by index
+    Body(std::size_t count, std::vector<Ref<Shared>> &&what) noexcept
+        : size(count), shared(std::move(what)) {}
+    [[nodiscard]] const std::uint64_t *words() const noexcept {
+      return reinterpret_cast<const std::uint64_t *>(this + 1);
+    }
+
+    const std::size_t size;                 // words
+    const std::vector<Ref<Shared>> shared;  // what records refer to by index
   };
 
   Message() noexcept = default;  // empty: carries nothing, not even None
-  explicit Message(Body body);
   /// A message of one record without operands elsewhere; see fits_inline().
   [[nodiscard]] static Message from_header(std::uint64_t header) noexcept {
     return Message(header << 1 | 1);
@@ -85,7 +91,7 @@ class Message {
   /// The first record's header; not for an empty message.
   [[nodiscard]] std::uint64_t header() const noexcept {
     return is_inline() ? static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1)
-                       : body()->words[0];
+                       : body()->words()[0];
   }
   /// Null for an empty message and for one that is_inline().
   [[nodiscard]] const Body *body() const noexcept {
@@ -96,6 +102,8 @@ class Message {
   [[nodiscard]] std::size_t size() const noexcept;
 
  private:
+  friend class MessageBuilder;
+  explicit Message(Body *body) noexcept : word_(reinterpret_cast<std::uintptr_t>(body)) {}
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
   void destroy_body() noexcept;
   [[nodiscard]] static Message from_large_int(std::int64_t value);

@@ -17,11 +17,12 @@ enum class Tag : std::uint8_t {
   kFalse,
   kEllipsis,
   kNotImplemented,
-  kInt,      // operand: the value
-  kBigInt,   // operand: bytes; then they, little-endian, two's complement
-  kFloat,    // then one word
-  kComplex,  // then two words: real, imaginary
-  kAscii,    // str. Operand: characters; then they, of 1 byte
+  kInt,        // operand: the value
+  kBigInt,     // operand: bytes; then they, little-endian, two's complement
+  kFloat,      // then one word
+  kComplex,    // then two words: real, imaginary
+  kCharacter,  // str of one. Operand: its code, below 256
+  kAscii,      // str. Operand: characters; then they, of 1 byte
   kLatin1,
   kUcs2,   // of 2 bytes
   kUcs4,   // of 4 bytes
@@ -31,17 +32,19 @@ enum class Tag : std::uint8_t {
   kShared,  // operand: index of a Shared of the message
   kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
   // Operand: how many child records follow.
-  kTuple,  // numbered when it is full; then perhaps kUseTuple
+  kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
   kSet,
   kFrozenSet,  // then kBuild or kUse
   kDict,       // operand: pairs; children: key, value, key, value, ...
+  kShape,      // no object, but the keys of some: so many str records, then the next record
+  kDictOf,     // operand: the number of a shape; children: a value for each of its keys
   kGlobal,     // two children: module name, qualified name
   kModule,     // one child: its name
   kReduce,     // two children, callable and arguments; then kBuild or kUse
   kBuild,      // the object is made now. Operand: BuildPart; a child for each, in that order
   kUse,        // the object was made meanwhile, deeper down. Operand: its number
-  kUseTuple,   // the same of the tuple that has just become full
+  kUseTuple,   // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 
 /// What follows kBuild after kReduce: items to append, alternating keys and values to set, a
@@ -50,6 +53,7 @@ enum BuildPart : std::uint8_t { kListItems = 1, kDictItems = 2, kStateSetter = 4
 
 constexpr std::uint64_t kTagMask = 0x3f;
 constexpr std::uint64_t kInterned = 0x40;  // a str that the sender had interned
+constexpr std::uint64_t kEarly = 0x40;     // a tuple that is numbered before its children
 constexpr std::uint64_t kNumbered = 0x80;  // takes the next number
 constexpr int kOperandShift = 8;
 constexpr std::int64_t kLargestInt = (std::int64_t{1} << 55) - 1;

@@ -61,13 +61,26 @@ bool run_call(Message message, Message &outcome) {
 
 }  // namespace
 
-void CallTask::run() {
+Message CallTask::begin() {
   State expected = State::kQueued;
-  if (!state_.compare_exchange_strong(expected, State::kRunning)) return;
+  if (!state_.compare_exchange_strong(expected, State::kRunning)) return {};
+  return std::move(call_);
+}
+
+void CallTask::run() {
+  Message call = begin();
+  if (call.empty()) return;
   Message outcome;
-  const bool succeeded = run_call(std::move(call_), outcome);
+  const bool succeeded = run_call(std::move(call), outcome);
   flush_standard_streams();
-  finish(State::kRunning, succeeded ? State::kDone : State::kRaised, std::move(outcome), {});
+  finish(succeeded, std::move(outcome));
+}
+
+void CallTask::report() {
+  if (completions_) completions_->add(Ref<CallTask>(this));
+  if (!bell_) return;
+  Message none = Message::from_none();
+  (void)bell_->try_send(none);  // nobody waits there any more
 }
 
 void CallTask::fail(const Status &why) {
@@ -83,7 +96,7 @@ bool CallTask::cancel() {
     MutexGuard guard(mutex_);
     if (waiter_ != nullptr) waiter_->unpark();
   }
-  if (completions_) completions_->add(Ref<CallTask>(this));
+  report();
   return true;
 }
 
@@ -97,7 +110,7 @@ void CallTask::finish(State from, State to, Message outcome, Status failure) {
     if (!state_.compare_exchange_strong(from, to)) return;
     if (waiter_ != nullptr) waiter_->unpark();
   }
-  if (completions_) completions_->add(Ref<CallTask>(this));
+  report();
 }
 
 Status CallTask::wait_until(Deadline deadline) {
@@ -146,7 +159,9 @@ Message encode_raised() {
   if (!Py_IS_TYPE(exception.get(), reinterpret_cast<PyTypeObject *>(PyExc_KeyboardInterrupt)))
     return encode_exception(exception.get());
   // Whoever interrupts often repeats it: the second is not to disturb the report of the first.
-  const Interpreter::InterruptHold hold(*Interpreter::current());
+  Interpreter *const home = Interpreter::current();
+  if (home == nullptr) return encode_exception(exception.get());
+  const Interpreter::InterruptHold hold(*home);
   return encode_exception(exception.get());
 }
 

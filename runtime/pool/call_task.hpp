@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/python_compat.hpp"
+#include "channel/channel.hpp"
 #include "memory/message.hpp"
 #include "pool/task_queue.hpp"
 
@@ -35,14 +36,15 @@ class Completions final : public RefCounted {
   bool woken_ = false;
 };
 
-class CallTask final : public Work {
+class CallTask : public Work {
  public:
   // kQueued -> kRunning | kCancelled | kFailed;  kRunning -> kDone | kRaised | kFailed
   enum class State : std::uint8_t { kQueued, kRunning, kDone, kRaised, kCancelled, kFailed };
 
-  /// `call` carries a tuple (function, arguments, keyword arguments). `completions` may be null.
-  CallTask(Message call, Ref<Completions> completions)
-      : call_(std::move(call)), completions_(std::move(completions)) {}
+  /// `call` carries a tuple (function, arguments, keyword arguments). Its end is reported to
+  /// `completions`, and by a None that is sent to `bell`; both may be null.
+  CallTask(Message call, Ref<Completions> completions, Ref<Channel> bell = {})
+      : call_(std::move(call)), completions_(std::move(completions)), bell_(std::move(bell)) {}
 
   void run() override;
   void fail(const Status &why) override;
@@ -60,11 +62,21 @@ class CallTask final : public Work {
   /// Why it was never run, or never finished (kFailed).
   [[nodiscard]] const Status &failure() const noexcept { return failure_; }
 
+ protected:
+  /// What it is to do; nothing if it was cancelled, or has ended. Thread: home.
+  [[nodiscard]] Message begin();
+  /// `outcome`: the result if it `succeeded`, else the exception.
+  void finish(bool succeeded, Message outcome) {
+    finish(State::kRunning, succeeded ? State::kDone : State::kRaised, std::move(outcome), {});
+  }
+
  private:
   void finish(State from, State to, Message outcome, Status failure);
+  void report();
 
   Message call_;
   const Ref<Completions> completions_;
+  const Ref<Channel> bell_;
   std::atomic<State> state_{State::kQueued};
   Mutex mutex_{LockRank::kCompletion};
   Message outcome_;
@@ -78,7 +90,7 @@ class CallTask final : public Work {
 [[nodiscard]] bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords,
                             Message &outcome);
 /// The Python exception that is set, encoded as an outcome, and no longer set.
-/// Thread: home, attached; within work.
+/// Thread: attached; a home thread within work.
 [[nodiscard]] Message encode_raised();
 
 }  // namespace interlock

@@ -12,7 +12,7 @@ namespace interlock {
 
 Worker::Worker(Ref<TaskQueue> queue, Ref<CallTask> set_up)
     : queue_(std::move(queue)), set_up_(std::move(set_up)) {
-  queue_->add_worker();
+  queue_->add_worker(this);
 }
 
 bool Worker::set_up(Interpreter &interpreter) {
@@ -25,7 +25,7 @@ void Worker::serve(Interpreter &interpreter) {
 }
 
 Ref<Work> Worker::wait_for_work() {
-  if (Ref<Work> work = queue_->try_take()) return work;
+  if (Ref<Work> work = queue_->try_take(this)) return work;
   PyInterpreterState *const interpreter = PyInterpreterState_Get();
   for (;;) {
     Ref<Work> work;
@@ -33,7 +33,7 @@ Ref<Work> Worker::wait_for_work() {
     std::optional<DetachedWait> wait(std::in_place, interpreter);
     Returns::drain_current();
     const LeaveInterpreter leave;
-    const Status status = queue_->take(stopping_, work);
+    const Status status = queue_->take(this, stopping_, work);
     wait.reset();
     if (status.ok()) return work;
   }
@@ -69,7 +69,7 @@ void Worker::ended(const Status &why) {
     current = current_;
   }
   if (current) current->fail(why);
-  queue_->remove_worker(why);
+  queue_->remove_worker(this, why);
 }
 
 }  // namespace interlock

@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
+#include "python/proxy.hpp"
 #include "transfer/array.hpp"
 #include "transfer/transfer.hpp"
 
@@ -88,6 +89,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kDescriptor:
       type = state->descriptor;
       break;
+    case Shared::Kind::kProxy:
+      return wrap_proxy(*state, std::move(shared));
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

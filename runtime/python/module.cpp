@@ -23,6 +23,12 @@ PyObject *unique_number(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLongLong(++last);
 }
 
+PyObject *check_transfer(PyObject *, PyObject *object) {
+  Message message;
+  if (Status status = encode(object, "object", message); !status.ok()) return raise(status);
+  Py_RETURN_NONE;
+}
+
 PyObject *parallelism(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLong(available_parallelism());
 }
@@ -34,6 +40,8 @@ PyMethodDef functions[] = {
      "can_move()\n--\n\nWhether objects can change their interpreter in this process."},
     {"interpreter_id", interpreter_id, METH_NOARGS,
      "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
+    {"check_transfer", check_transfer, METH_O,
+     "check_transfer(obj, /)\n--\n\nRaise TransferError if obj cannot leave its interpreter."},
     {"unique_number", unique_number, METH_NOARGS,
      "unique_number()\n--\n\nA number that no other call in this process gives."},
     {"available_parallelism", parallelism, METH_NOARGS,
@@ -54,6 +62,8 @@ PyMethodDef functions[] = {
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"set_proxy_class", set_proxy_class, METH_O,
+     "set_proxy_class(cls, /)\n--\n\nThe class of handles to proxies in the calling interpreter."},
     {"close_senders", close_senders, METH_NOARGS,
      "close_senders()\n--\n\nClose every Sender of the calling interpreter, which ends."},
     {"close_all", close_all, METH_VARARGS,
@@ -79,39 +89,27 @@ int execute(PyObject *module) {
       add_buffer(module, state) && add_descriptor(module, state) && add_channel(module, state) &&
       add_sender(module, state) && add_loop_bell(module, state) && add_select(module, state) &&
       add_task(module, state) && add_interpreter(module, state) && add_map_job(module, state) &&
-      add_global_lock(module, state) && add_sync(module, state);
+      add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state);
   return added ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type : {state->transfer.handle,
-                             state->transfer.buffer,
-                             state->transfer.array,
-                             state->descriptor,
-                             state->definition,
-                             state->channel,
-                             state->sender,
-                             state->loop_bell,
-                             state->loop_waiter,
-                             state->timer,
-                             state->interpreter,
-                             state->task_queue,
-                             state->task,
-                             state->completions,
-                             state->map_job,
-                             state->global_lock,
-                             state->lock,
-                             state->semaphore,
-                             state->event,
-                             state->barrier}) {
+  for (PyTypeObject *type : {state->transfer.handle, state->transfer.buffer, state->transfer.array})
+    Py_VISIT(type);
+  for (PyTypeObject *type :
+       {state->definition, state->descriptor, state->channel, state->sender, state->loop_bell,
+        state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
+        state->completions, state->map_job, state->global_lock, state->lock, state->semaphore,
+        state->event, state->barrier, state->proxy, state->proxy_server}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
                            state->channel_full, state->channel_empty, state->interpreter_ended}) {
     Py_VISIT(object);
   }
+  Py_VISIT(state->proxy_class);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.reduce_foreign);
@@ -149,6 +147,9 @@ int clear(PyObject *module) {
   Py_CLEAR(state->semaphore);
   Py_CLEAR(state->event);
   Py_CLEAR(state->barrier);
+  Py_CLEAR(state->proxy);
+  Py_CLEAR(state->proxy_server);
+  Py_CLEAR(state->proxy_class);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

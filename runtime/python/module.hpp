@@ -29,6 +29,9 @@ struct ModuleState {
   PyTypeObject *event;
   PyTypeObject *barrier;
   PyTypeObject *descriptor;
+  PyTypeObject *proxy;
+  PyTypeObject *proxy_server;
+  PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -55,6 +58,7 @@ struct ModuleState {
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_proxy(PyObject *module, ModuleState &state);
 
 /// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
@@ -62,6 +66,8 @@ PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 [[nodiscard]] PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
+/// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.
+PyObject *set_proxy_class(PyObject *, PyObject *type);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);

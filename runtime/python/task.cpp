@@ -3,6 +3,7 @@
 #include "python/task.hpp"
 
 #include "python/blocking.hpp"
+#include "python/channel.hpp"
 #include "python/holder.hpp"
 #include "transfer/transfer.hpp"
 
@@ -261,24 +262,38 @@ PyObject *create_task_queue(const ModuleState &state, Ref<TaskQueue> queue) {
 
 Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *function,
                           PyObject *arguments, PyObject *keywords, PyObject **task_object) {
-  ModuleState *const state = module_state();
   Message call;
-  if (state == nullptr) return {};
   if (Status status = encode_call(function, arguments, keywords, call); !status.ok()) {
     raise(status);
     return {};
   }
-  if (completions == nullptr || Py_IsNone(completions)) {
-    Ref<CallTask> task = make_ref<CallTask>(std::move(call), Ref<Completions>());
+  const auto make = [](Message its_call, Ref<Completions> its_completions, Ref<Channel> its_bell) {
+    return make_ref<CallTask>(std::move(its_call), std::move(its_completions), std::move(its_bell));
+  };
+  return create_task(completions, key, std::move(call), make, task_object);
+}
+
+Ref<CallTask> create_task(PyObject *completions, PyObject *key, Message call, TaskMaker make,
+                          PyObject **task_object) {
+  ModuleState *const state = module_state();
+  if (state == nullptr) return {};
+  Ref<Channel> bell;
+  if (completions != nullptr && Py_IS_TYPE(completions, state->channel)) {
+    bell = Ref<Channel>(usable_channel(completions));
+    if (!bell) return {};
+  }
+  if (completions == nullptr || Py_IsNone(completions) || bell) {
+    Ref<CallTask> task = make(std::move(call), {}, std::move(bell));
     *task_object = Holder<CallTask>::create(state->task, task);
     return *task_object != nullptr ? task : Ref<CallTask>();
   }
   if (!PyObject_TypeCheck(completions, state->completions)) {
-    PyErr_Format(PyExc_TypeError, "completions must be Completions or None, not %T", completions);
+    PyErr_Format(PyExc_TypeError, "completions must be Completions, a Channel or None, not %T",
+                 completions);
     return {};
   }
   Ref<CallTask> task =
-      make_ref<CallTask>(std::move(call), Ref<Completions>(completions_of(completions).held));
+      make(std::move(call), Ref<Completions>(completions_of(completions).held), {});
   PyRef object = PyRef::steal(Holder<CallTask>::create(state->task, task));
   const PyRef address = PyRef::steal(PyLong_FromVoidPtr(task.get()));
   if (!object || !address) return {};
@@ -291,7 +306,9 @@ Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *functi
 }
 
 void forget_task(PyObject *completions, const CallTask &task) {
-  if (completions == nullptr || Py_IsNone(completions)) return;
+  if (completions == nullptr || Py_IsNone(completions) ||
+      !PyObject_TypeCheck(completions, module_state()->completions))
+    return;
   const PyRef address = PyRef::steal(PyLong_FromVoidPtr(const_cast<CallTask *>(&task)));
   if (!address || PyDict_Pop(completions_of(completions).expected, address.get(), nullptr) < 0)
     PyErr_Clear();

@@ -20,6 +20,11 @@ namespace interlock {
 [[nodiscard]] Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *function,
                                         PyObject *arguments, PyObject *keywords,
                                         PyObject **task_object);
+/// The same for a task that `make(call, completions, bell)` makes. `completions` may also be a
+/// Channel: it gets a None when the task has ended.
+using TaskMaker = Ref<CallTask> (*)(Message, Ref<Completions>, Ref<Channel>);
+[[nodiscard]] Ref<CallTask> create_task(PyObject *completions, PyObject *key, Message call,
+                                        TaskMaker make, PyObject **task_object);
 /// Takes back what create_task() registered with `completions`, after the task could not be queued.
 void forget_task(PyObject *completions, const CallTask &task);
 

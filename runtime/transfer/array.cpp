@@ -91,9 +91,8 @@ bool Encoder::write_array(PyObject *object) {
     CopiedContainer &noted = containers_->back();  // by note_container()
     noted.step = std::make_unique<HandOverItems>(object, carried);
   }
-  put(Tag::kShared, body_.shared.size(), kNumbered);
-  body_.shared.emplace_back(std::move(carried));
-  number(object);
+  put(Tag::kShared, records_.shared.size(), number_if(true, object));
+  records_.shared.emplace_back(std::move(carried));
   return true;
 }
 
@@ -104,9 +103,8 @@ bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
   if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
   if (result != Detachment::Result::kDone) return result == Detachment::Result::kForeign;
   done = true;
-  put(Tag::kMoved, body_.shared.size(), kNumbered);
-  body_.shared.emplace_back(step->detachment.graph());
-  number(bytearray);
+  put(Tag::kMoved, records_.shared.size(), number_if(true, bytearray));
+  records_.shared.emplace_back(step->detachment.graph());
   containers_->back().step = std::move(step);  // noted by note_container()
   return true;
 }

@@ -211,9 +211,8 @@ bool Encoder::write_buffer(PyObject *object) {
   Ref<Buffer> buffer =
       is_copied ? copy_buffer(view.get(), face) : lend_buffer(std::move(view), face);
   if (!buffer) return refuse_buffer(object);
-  put(Tag::kShared, body_.shared.size(), kNumbered);
-  body_.shared.emplace_back(std::move(buffer));
-  number(object);
+  put(Tag::kShared, records_.shared.size(), number_if(true, object));
+  records_.shared.emplace_back(std::move(buffer));
   return true;
 }
 
@@ -221,15 +220,11 @@ bool Encoder::write_buffer(PyObject *object) {
 bool Encoder::write_bytes_of(PyObject *object, PyObject *view) {
   const Py_buffer &layout = *PyMemoryView_GET_BUFFER(view);
   const auto size = static_cast<std::size_t>(layout.len);
-  put(layout.readonly ? Tag::kBytes : Tag::kByteArray, size, kNumbered);
-  const std::size_t start = body_.words.size();
-  body_.words.resize(start + words_for(size));
+  const Tag tag = layout.readonly ? Tag::kBytes : Tag::kByteArray;
+  void *const room = records_.put_room(make_header(tag, size, number_if(true, object)), size);
   const char order = PyBuffer_IsContiguous(&layout, 'F') ? 'F' : 'C';
-  if (size != 0 &&
-      PyBuffer_ToContiguous(body_.words.data() + start, &layout, layout.len, order) != 0)
-    return false;
-  number(object);
-  return true;
+  if (room == nullptr || size == 0) return true;  // for want of memory, the end of the walk fails
+  return PyBuffer_ToContiguous(room, &layout, layout.len, order) == 0;
 }
 
 }  // namespace interlock

@@ -5,6 +5,7 @@
 
 #include "transfer/encoder.hpp"
 #include "transfer/inline_record.hpp"
+#include "transfer/slots.hpp"
 
 namespace interlock {
 namespace {
@@ -18,6 +19,28 @@ bool fail_changed(const char *what) {
   return false;
 }
 
+[[nodiscard]] bool is_leaf(PyObject *object) noexcept {
+  PyTypeObject *const type = Py_TYPE(object);
+  return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyFloat_Type ||
+         type == &PyBytes_Type || type == &PyComplex_Type || type == &PyBool_Type ||
+         Py_IsNone(object);
+}
+
+[[nodiscard]] bool has_only_leaves(PyObject *set) noexcept {
+  bool all = true;
+  for_each_element(set, [&](PyObject *element) { all = all && is_leaf(element); });
+  return all;
+}
+
+Status encode_with(const char *root, PyObject *object, Message &message,
+                   std::vector<CopiedContainer> *containers, bool is_read_often = false) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  Encoder encoder(*state, root, containers);
+  if (is_read_often) encoder.set_read_often();
+  return encoder.run(object, message) ? Code::kOk : Code::kEPYTHON;
+}
+
 }  // namespace
 
 Status encode(PyObject *object, const char *root, Message &message) {
@@ -25,101 +48,201 @@ Status encode(PyObject *object, const char *root, Message &message) {
     message = Message::from_header(*record);
     return {};
   }
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root);
-  if (!encoder.run(object)) return Code::kEPYTHON;
-  message = encoder.take();
-  return {};
+  return encode_with(root, object, message, nullptr);
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root);
-  encoder.set_read_often();
-  if (!encoder.run(object)) return Code::kEPYTHON;
-  message = encoder.take();
-  return {};
+  return encode_with(root, object, message, nullptr, true);
 }
 
 Status encode_noting(PyObject *object, const char *root, Message &message,
                      std::vector<CopiedContainer> &containers) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root, &containers);
-  if (!encoder.run(object)) return Code::kEPYTHON;
-  message = encoder.take();
-  return {};
+  return encode_with(root, object, message, &containers);
 }
 
-bool Encoder::run(PyObject *object) {
-  if (!write(object)) return false;
-  while (!frames_.empty()) {
-    if (!step()) return false;
+inline void Encoder::write_text(PyObject *object) {
+  const auto length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
+  const auto kind = static_cast<std::size_t>(PyUnicode_KIND(object));
+  const bool is_shared = Py_REFCNT(object) > 1;
+  if (length == 1 && kind == PyUnicode_1BYTE_KIND)  // of all interpreters
+    return put(Tag::kCharacter, PyUnicode_READ_CHAR(object, 0));
+  if (is_shared && write_again(object)) return;
+  Tag tag = Tag::kUcs4;
+  if (PyUnicode_IS_ASCII(object))
+    tag = Tag::kAscii;
+  else if (kind == PyUnicode_1BYTE_KIND)
+    tag = Tag::kLatin1;
+  else if (kind == PyUnicode_2BYTE_KIND)
+    tag = Tag::kUcs2;
+  const std::uint64_t flags = PyUnicode_CHECK_INTERNED(object) ? kInterned : 0;
+  records_.put_data(make_header(tag, length, flags | number_if(is_shared, object)),
+                    PyUnicode_DATA(object), length * kind);
+}
+
+inline bool Encoder::write_leaf(PyObject *object) {
+  PyTypeObject *const type = Py_TYPE(object);
+  if (type == &PyUnicode_Type) {
+    write_text(object);
+  } else if (type == &PyLong_Type) {
+    if (is_compact_int(object)) {
+      records_.put(record_of_compact_int(object));
+    } else {
+      write_int(object);
+    }
+  } else if (type == &PyFloat_Type) {
+    put(Tag::kFloat);
+    records_.put(std::bit_cast<std::uint64_t>(PyFloat_AS_DOUBLE(object)));
+  } else if (type == &PyBytes_Type) {
+    write_bytes(object);
+  } else {
+    return write_constant(object);
   }
   return true;
 }
 
-bool Encoder::step() {
-  PyObject *child = nullptr;
-  Frame &frame = frames_.back();
-  if (!next_child(frame, child)) return false;
-  if (child == nullptr) {
-    if (!close(frame)) return false;
-    frames_.pop_back();
-    return true;
+bool Encoder::run(PyObject *object, Message &message) {
+  bool is_done = walk(object);
+  if (starts_again_) {
+    forget();
+    starts_again_ = false;
+    is_done = walk(object);
   }
-  return write(child);
+  if (!is_done) return false;
+  if (records_.take(message)) return true;
+  PyErr_NoMemory();
+  return false;
 }
 
-/// The next child to write, or null when there is none. False with an exception set.
-bool Encoder::next_child(Frame &frame, PyObject *&child) {
+bool Encoder::walk(PyObject *object) {
+  if (!write(object)) return false;
+  while (!frames_.empty()) {
+    if (!step(frames_.back())) return false;
+  }
+  return true;
+}
+
+bool Encoder::is_careful_now() {
+  if (is_careful_) return true;
+  is_careful_ = true;
+  starts_again_ = records_.size() != 0;
+  return !starts_again_;
+}
+
+void Encoder::forget() noexcept {
+  for (Frame &frame : frames_) release(frame);
+  frames_.clear();
+  records_.clear();
+  numbers_.clear();
+  numbered_.clear();
+  next_number_ = 0;
+  open_counts_.clear();
+  shapes_.clear();
+  if (containers_ != nullptr && starts_again_) containers_->clear();
+}
+
+void Encoder::release(Frame &frame) noexcept {
+  Py_XDECREF(frame.items);
+  Py_XDECREF(frame.value);
+  if (!is_careful_ || starts_again_) return;
+  Py_DECREF(frame.object);
+  Py_XDECREF(frame.child);
+}
+
+void Encoder::hold(PyObject *&place, PyObject *child) noexcept {
+  if (is_careful_) {
+    Py_XINCREF(child);
+    const PyRef before = PyRef::steal(std::exchange(place, child));
+  } else {
+    place = child;
+  }
+}
+
+/// Writes children up to one that has some itself, which is then on top, or to the last one.
+bool Encoder::step(Frame &frame) {
   switch (frame.tag) {
-    case Tag::kDict:
-      return next_of_dict(frame, child);
-    case Tag::kReduce:
-      return next_of_reduce(frame, child);
     case Tag::kList:
-      if (PyList_GET_SIZE(frame.object.get()) != frame.size) return fail_changed("a list");
-      if (frame.next == frame.size) return true;
-      child = PyList_GET_ITEM(frame.object.get(), frame.next++);
-      frame.held = PyRef::borrow(child);
-      return true;
+      return step_list(frame);
     case Tag::kTuple:
-      if (frame.next < frame.size) child = PyTuple_GET_ITEM(frame.object.get(), frame.next++);
-      return true;
+      return step_items(frame, frame.object);
+    case Tag::kDict:
+      return step_dict(frame);
+    case Tag::kDictOf:
+      return step_shaped(frame);
+    case Tag::kReduce:
+      return step_reduce(frame);
     default:
-      if (frame.next < frame.size) child = PyTuple_GET_ITEM(frame.items.get(), frame.next++);
-      return true;
+      return step_items(frame, frame.items);
   }
 }
 
-bool Encoder::next_of_dict(Frame &frame, PyObject *&child) {
-  if (PyDict_GET_SIZE(frame.object.get()) != frame.size) return fail_changed("a dict");
-  if (std::exchange(frame.value_due, false)) {
-    child = frame.value.get();
-    return true;
+bool Encoder::step_list(Frame &frame) {
+  while (frame.next != frame.size) {
+    if (PyList_GET_SIZE(frame.object) != frame.size) return fail_changed("a list");
+    PyObject *const child = PyList_GET_ITEM(frame.object, frame.next++);
+    if (write_leaf(child)) continue;
+    hold(frame.child, child);
+    return write_other(child);
   }
-  PyObject *key = nullptr;
-  PyObject *value = nullptr;
-  if (!PyDict_Next(frame.object.get(), &frame.position, &key, &value))
-    return frame.next == frame.size || fail_changed("a dict");
-  if (frame.next++ == frame.size) return fail_changed("a dict");
-  // Held, since writing them may run code that changes the dict.
-  frame.held = PyRef::borrow(key);
-  frame.value = PyRef::borrow(value);
-  frame.value_due = true;
-  child = key;
+  if (PyList_GET_SIZE(frame.object) != frame.size) return fail_changed("a list");
+  return pop(frame);
+}
+
+bool Encoder::step_items(Frame &frame, PyObject *items) {
+  while (frame.next != frame.size) {
+    PyObject *const child = PyTuple_GET_ITEM(items, frame.next++);
+    if (!write_leaf(child)) return write_other(child);
+  }
+  return close(frame) && pop(frame);
+}
+
+bool Encoder::step_dict(Frame &frame) {
+  for (;;) {
+    if (PyDict_GET_SIZE(frame.object) != frame.size) return fail_changed("a dict");
+    PyRef value = PyRef::steal(std::exchange(frame.value, nullptr));
+    if (!value) {
+      PyObject *key = nullptr;
+      PyObject *next = nullptr;
+      const bool is_there = PyDict_Next(frame.object, &frame.position, &key, &next) != 0;
+      if (!is_there && frame.next == frame.size) return pop(frame);
+      if (!is_there || frame.next++ == frame.size) return fail_changed("a dict");
+      hold(frame.child, key);
+      value = PyRef::borrow(next);
+      if (!write_leaf(key)) {
+        frame.value = value.release();
+        return write_other(key);
+      }
+    }
+    if (!write_leaf(value.get())) return write_other(value.get());
+  }
+}
+
+bool Encoder::step_shaped(Frame &frame) {
+  const auto shape = static_cast<std::size_t>(frame.position);
+  while (frame.next != frame.size) {
+    PyObject **const pairs = ShapeCache::pairs_of(frame.object);
+    if (pairs == nullptr || PyDict_GET_SIZE(frame.object) != frame.size ||
+        pairs[2 * frame.next] != shapes_.key(shape, static_cast<std::size_t>(frame.next)))
+      return fail_changed("a dict");
+    PyObject *const value = pairs[2 * frame.next++ + 1];
+    if (write_leaf(value)) continue;
+    hold(frame.child, value);
+    return write_other(value);
+  }
+  return pop(frame);
+}
+
+bool Encoder::pop(Frame &frame) {
+  release(frame);
+  frames_.pop_back();
   return true;
 }
 
 bool Encoder::close(Frame &frame) {
   if (frame.tag == Tag::kTuple) return close_tuple(frame);
   if (frame.tag != Tag::kFrozenSet) return true;
-  if (made_meanwhile(frame.object.get())) return true;
+  if (made_meanwhile(frame.object)) return true;
   put(Tag::kBuild, 0, kNumbered);
-  number(frame.object.get());
+  number(frame.object);
   return true;
 }
 
@@ -127,24 +250,93 @@ bool Encoder::close(Frame &frame) {
 /// it is written once more, deeper down.
 bool Encoder::close_tuple(Frame &frame) {
   if (!frame.numbered) return true;
-  if (const std::uint64_t *const made = numbers_.find(frame.object.get())) {
+  if (const std::uint64_t *const made = numbers_.find(frame.object)) {
     put(Tag::kUseTuple, *made);
+    records_.put(next_number_);
   } else {
-    number(frame.object.get());
+    number(frame.object);
   }
   return true;
 }
 
-bool Encoder::write(PyObject *object) {
+bool Encoder::write(PyObject *object) { return write_leaf(object) || write_other(object); }
+
+bool Encoder::write_constant(PyObject *object) {
+  if (Py_IsNone(object)) {
+    put(Tag::kNone);
+  } else if (PyBool_Check(object)) {
+    put(Py_IsTrue(object) ? Tag::kTrue : Tag::kFalse);
+  } else if (PyComplex_CheckExact(object)) {
+    const Py_complex value = PyComplex_AsCComplex(object);
+    put(Tag::kComplex);
+    records_.put(std::bit_cast<std::uint64_t>(value.real));
+    records_.put(std::bit_cast<std::uint64_t>(value.imag));
+  } else if (object == Py_Ellipsis) {
+    put(Tag::kEllipsis);
+  } else if (object == Py_NotImplemented) {
+    put(Tag::kNotImplemented);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void Encoder::write_int(PyObject *object) {
+  int overflow = 0;
+  const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+  if (overflow == 0) {
+    if (value >= kSmallestInt && value <= kLargestInt) {
+      put(Tag::kInt, static_cast<std::uint64_t>(value));
+    } else {
+      put(Tag::kBigInt, 8);
+      records_.put(static_cast<std::uint64_t>(value));
+    }
+    return;
+  }
+  constexpr int kSigned = Py_ASNATIVEBYTES_LITTLE_ENDIAN;
+  const Py_ssize_t size = PyLong_AsNativeBytes(object, nullptr, 0, kSigned);
+  const auto count = static_cast<std::size_t>(size);
+  void *const room = records_.put_room(make_header(Tag::kBigInt, count), count);
+  if (room != nullptr) (void)PyLong_AsNativeBytes(object, room, size, kSigned);
+}
+
+void Encoder::write_bytes(PyObject *object) {
+  const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(object));
+  const bool is_shared = size > 1 && Py_REFCNT(object) > 1;
+  if (is_shared && write_again(object)) return;
+  records_.put_data(make_header(Tag::kBytes, size, number_if(is_shared, object)),
+                    PyBytes_AS_STRING(object), size);
+}
+
+bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
-  bool done = false;
-  if (!write_leaf(object, type, done)) return false;
-  if (done || write_again(object)) return true;
+  if (needs_number(object) && write_again(object)) return true;
   if (containers_ != nullptr && !note_container(object, type)) return false;
+  bool done = false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
-  return write_by_parts(object, type);
+  return is_careful_now() && write_by_parts(object, type);
+}
+
+bool Encoder::write_again(PyObject *object) {
+  const std::uint64_t *const seen = numbers_.find(object);
+  if (seen == nullptr) return false;
+  put(Tag::kAgain, *seen);
+  return true;
+}
+
+void Encoder::number(PyObject *object) {
+  numbers_.insert(object, next_number_++);
+  if (is_careful_) numbered_.push_back(PyRef::borrow(object));
+}
+
+bool Encoder::write_shared(PyObject *object) {
+  Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
+  if (shared == nullptr) return refuse(object, "it is closed");
+  put(Tag::kShared, records_.shared.size(), number_if(true, object));
+  records_.shared.emplace_back(shared);
+  return true;
 }
 
 bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
@@ -166,159 +358,104 @@ bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
   return copied.size >= 0;
 }
 
-bool Encoder::write_leaf(PyObject *object, PyTypeObject *type, bool &written) {
-  written = true;
-  if (type == &PyUnicode_Type) {
-    if (Py_REFCNT(object) > 1 && write_again(object)) return true;
-    write_text(object);
-  } else if (type == &PyLong_Type) {
-    return write_int(object);
-  } else if (type == &PyFloat_Type) {
-    put(Tag::kFloat);
-    body_.words.push_back(std::bit_cast<std::uint64_t>(PyFloat_AS_DOUBLE(object)));
-  } else if (Py_IsNone(object)) {
-    put(Tag::kNone);
-  } else if (type == &PyBool_Type) {
-    put(Py_IsTrue(object) ? Tag::kTrue : Tag::kFalse);
-  } else if (type == &PyBytes_Type) {
-    const auto size = static_cast<std::size_t>(PyBytes_GET_SIZE(object));
-    if (Py_REFCNT(object) > 1 && write_again(object)) return true;
-    const bool shared = Py_REFCNT(object) > 1;
-    write_data(Tag::kBytes, size, PyBytes_AS_STRING(object), size, shared ? kNumbered : 0);
-    if (shared) number(object);
-  } else if (type == &PyComplex_Type) {
-    const Py_complex value = PyComplex_AsCComplex(object);
-    put(Tag::kComplex);
-    body_.words.push_back(std::bit_cast<std::uint64_t>(value.real));
-    body_.words.push_back(std::bit_cast<std::uint64_t>(value.imag));
-  } else if (object == Py_Ellipsis) {
-    put(Tag::kEllipsis);
-  } else if (object == Py_NotImplemented) {
-    put(Tag::kNotImplemented);
-  } else {
-    written = false;
+inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
+  const bool is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+  Frame *const frame = frames_.add();
+  if (frame == nullptr) {
+    PyErr_NoMemory();
+    return false;
   }
+  *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  if (is_careful_) Py_INCREF(object);
   return true;
 }
 
-bool Encoder::write_int(PyObject *object) {
-  int overflow = 0;
-  const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
-  if (overflow == 0) {
-    if (value >= kSmallestInt && value <= kLargestInt) {
-      put(Tag::kInt, static_cast<std::uint64_t>(value));
-    } else {
-      put(Tag::kBigInt, 8);
-      body_.words.push_back(static_cast<std::uint64_t>(value));
-    }
-    return true;
-  }
-  constexpr int kSigned = Py_ASNATIVEBYTES_LITTLE_ENDIAN;
-  const Py_ssize_t size = PyLong_AsNativeBytes(object, nullptr, 0, kSigned);
-  if (size < 0) return false;
-  const auto count = static_cast<std::size_t>(size);
-  const std::size_t start = body_.words.size();
-  put(Tag::kBigInt, count);
-  body_.words.resize(start + 1 + words_for(count));
-  return PyLong_AsNativeBytes(object, body_.words.data() + start + 1, size, kSigned) >= 0;
-}
-
-void Encoder::write_text(PyObject *object) {
-  const auto length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
-  const auto kind = static_cast<std::size_t>(PyUnicode_KIND(object));
-  Tag tag = Tag::kUcs4;
-  if (PyUnicode_IS_ASCII(object))
-    tag = Tag::kAscii;
-  else if (kind == PyUnicode_1BYTE_KIND)
-    tag = Tag::kLatin1;
-  else if (kind == PyUnicode_2BYTE_KIND)
-    tag = Tag::kUcs2;
-  const bool shared = Py_REFCNT(object) > 1;
-  write_data(tag, length, PyUnicode_DATA(object), length * kind,
-             (shared ? kNumbered : 0) | (PyUnicode_CHECK_INTERNED(object) ? kInterned : 0));
-  if (shared) number(object);
-}
-
-void Encoder::write_data(Tag tag, std::size_t count, const void *data, std::size_t size,
-                         std::uint64_t flags) {
-  put(tag, count, flags);
-  const std::size_t start = body_.words.size();
-  body_.words.resize(start + words_for(size));
-  if (size != 0) std::memcpy(body_.words.data() + start, data, size);
-}
-
-bool Encoder::write_again(PyObject *object) {
-  const std::uint64_t *const seen = numbers_.find(object);
-  if (seen == nullptr) return false;
-  put(Tag::kAgain, *seen);
+bool Encoder::push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
+  if (!push(tag, object, size)) return false;
+  frames_.back().items = items.release();
   return true;
-}
-
-void Encoder::number(PyObject *object) {
-  numbers_.insert(object, numbered_.size());
-  numbered_.push_back(PyRef::borrow(object));
-}
-
-bool Encoder::write_shared(PyObject *object) {
-  Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
-  if (shared == nullptr) return refuse(object, "it is closed");
-  put(Tag::kShared, body_.shared.size(), kNumbered);
-  body_.shared.emplace_back(shared);
-  number(object);
-  return true;
-}
-
-void Encoder::push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
-  Frame frame;
-  frame.tag = tag;
-  frame.object = PyRef::borrow(object);
-  frame.items = std::move(items);
-  frame.size = size;
-  frame.is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
-  frames_.push_back(std::move(frame));
 }
 
 bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened) {
   opened = true;
-  if (type == &PyList_Type) return open_items(Tag::kList, object, PyList_GET_SIZE(object));
-  if (type == &PyDict_Type) return open_items(Tag::kDict, object, PyDict_GET_SIZE(object));
-  if (type == &PyTuple_Type) return open_items(Tag::kTuple, object, PyTuple_GET_SIZE(object));
+  if (type == &PyList_Type) return open_list(object);
+  if (type == &PyDict_Type) return open_dict(object);
+  if (type == &PyTuple_Type) return open_tuple(object);
   if (type == &PySet_Type) return open_elements(Tag::kSet, object);
   if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
   opened = type == &PyByteArray_Type;
-  if (!opened) return true;
-  if (moves() && !is_inside()) {
+  if (opened && moves() && is_careful_ && !is_inside()) {
     bool done = false;
     if (!hand_over_bytes(object, done) || done) return done;
   }
+  if (opened) write_bytearray(object);
+  return true;
+}
+
+void Encoder::write_bytearray(PyObject *object) {
   const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
-  write_data(Tag::kByteArray, size, PyByteArray_AS_STRING(object), size, kNumbered);
-  number(object);
+  records_.put_data(make_header(Tag::kByteArray, size, number_if(true, object)),
+                    PyByteArray_AS_STRING(object), size);
+}
+
+bool Encoder::open_list(PyObject *list) {
+  const Py_ssize_t size = PyList_GET_SIZE(list);
+  put(Tag::kList, static_cast<std::uint64_t>(size), number_if(needs_number(list), list));
+  return size == 0 || push(Tag::kList, list, size);
+}
+
+bool Encoder::open_tuple(PyObject *tuple) {
+  const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+  const bool is_numbered = size != 0 && Py_REFCNT(tuple) > 1;
+  const bool is_early = is_numbered && !is_careful_;
+  put(Tag::kTuple, static_cast<std::uint64_t>(size),
+      (is_numbered ? kNumbered : 0) | (is_early ? kEarly : 0));
+  if (is_early) number(tuple);
+  if (size == 0) return true;
+  if (!push(Tag::kTuple, tuple, size)) return false;
+  frames_.back().numbered = is_numbered && !is_early;
   return true;
 }
 
-bool Encoder::open_items(Tag tag, PyObject *object, Py_ssize_t size) {
-  // Only its one holder leads to a tuple with one reference: it needs no number.
-  const bool numbered = tag != Tag::kTuple || Py_REFCNT(object) > 1;
-  put(tag, static_cast<std::uint64_t>(size), numbered ? kNumbered : 0);
-  if (tag != Tag::kTuple) number(object);
-  push(tag, object, {}, size);
-  frames_.back().numbered = numbered;
-  return true;
-}
-
-bool Encoder::open_elements(Tag tag, PyObject *object) {
-  PyRef elements = PyRef::steal(PySequence_Tuple(object));
-  if (!elements) return false;
-  const Py_ssize_t size = PyTuple_GET_SIZE(elements.get());
-  if (tag == Tag::kFrozenSet) {
-    put(tag, static_cast<std::uint64_t>(size));
-    return open_late(tag, object, std::move(elements), size);
+bool Encoder::open_dict(PyObject *dict) {
+  const Py_ssize_t size = PyDict_GET_SIZE(dict);
+  if (PyObject **const pairs = ShapeCache::pairs_of(dict)) {
+    const auto count = static_cast<std::size_t>(size);
+    const std::size_t shape = shapes_.find(pairs, count);
+    if (shape == ShapeCache::kNew) return open_shaped(dict, shapes_.add(pairs, count), true);
+    if (shape != ShapeCache::kNone) return open_shaped(dict, shape, false);
   }
-  put(tag, static_cast<std::uint64_t>(size), kNumbered);
-  number(object);
-  push(tag, object, std::move(elements), size);
+  put(Tag::kDict, static_cast<std::uint64_t>(size), number_if(needs_number(dict), dict));
+  return size == 0 || push(Tag::kDict, dict, size);
+}
+
+bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
+  const Py_ssize_t size = PyDict_GET_SIZE(dict);
+  if (is_new) {
+    put(Tag::kShape, static_cast<std::uint64_t>(size));
+    for (Py_ssize_t i = 0; i < size; ++i)
+      write_text(shapes_.key(shape, static_cast<std::size_t>(i)));
+  }
+  put(Tag::kDictOf, shape, number_if(needs_number(dict), dict));
+  if (!push(Tag::kDictOf, dict, size)) return false;
+  frames_.back().position = static_cast<Py_ssize_t>(shape);
   return true;
+}
+
+bool Encoder::open_elements(Tag tag, PyObject *set) {
+  const Py_ssize_t size = PySet_GET_SIZE(set);
+  const bool is_late = tag == Tag::kFrozenSet;
+  if (has_only_leaves(set)) {
+    put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
+    for_each_element(set, [&](PyObject *element) { (void)write_leaf(element); });
+    if (is_late) put(Tag::kBuild, 0, number_if(true, set));
+    return true;
+  }
+  PyRef elements = PyRef::steal(PySequence_Tuple(set));
+  if (!elements) return false;
+  put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
+  return is_late ? open_late(tag, set, std::move(elements), size)
+                 : push_items(tag, set, std::move(elements), size);
 }
 
 /// Opens an object that exists only after its children, so that it may be met again before it has a
@@ -330,11 +467,9 @@ bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size)
   } else {
     open_counts_.insert(object, 1);
   }
-  push(tag, object, std::move(items), size);
-  return true;
+  return push_items(tag, object, std::move(items), size);
 }
 
-/// Ends the open time of an object; true, and it is closed, if it was made deeper down.
 bool Encoder::made_meanwhile(PyObject *object) {
   --*open_counts_.find(object);
   const std::uint64_t *const made = numbers_.find(object);

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Walks an object graph and writes it as records. Without recursion: what is open stands on a stack
 // of frames, so that depth is bounded by memory alone, and names the path to a refused object.
+//
+// A walk runs no Python code for as long as all it meets are leaves and plain containers; nobody
+// can change the graph then, so that it holds no references, and what has one reference needs no
+// number: only its one holder leads to it. At the first object that may run code, the walk starts
+// again, carefully: it holds what it visits, numbers all that may be met again, and finds out what
+// has changed meanwhile.
 #pragma once
 
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "memory/message.hpp"
+#include "base/small_vector.hpp"
+#include "memory/message_builder.hpp"
 #include "memory/message_format.hpp"
 #include "transfer/object_table.hpp"
+#include "transfer/shapes.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -39,53 +47,67 @@ class Encoder {
   Encoder(TransferState &state, const char *root,
           std::vector<CopiedContainer> *containers = nullptr)
       : state_(state), root_(root), containers_(containers) {}
+  ~Encoder() { forget(); }
+  Encoder(const Encoder &) = delete;
+  Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
-  [[nodiscard]] bool run(PyObject *object);
-  [[nodiscard]] Message take() { return Message(std::move(body_)); }
+  [[nodiscard]] bool run(PyObject *object, Message &message);
 
  private:
   friend class PathWriter;  // transfer/path.cpp
 
-  /// An object whose children are being written.
+  /// An object whose children are being written. References are borrowed unless the walk is
+  /// careful.
   struct Frame {
+    PyObject *object;
+    PyObject *items = nullptr;  // owned: a tuple of the children that the object does not hold
+    Py_ssize_t size;            // children to write
+    Py_ssize_t next = 0;        // children begun
+    Py_ssize_t position = 0;    // kDict: of PyDict_Next; kDictOf: the shape
+    PyObject *child = nullptr;  // kDict: the key; kDictOf: the value; kList: the item
+    PyObject *value = nullptr;  // kDict: owned; to be written after its key
     Tag tag;
     std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
     bool numbered = false;   // it has its number, or a tuple: gets one at its end
-    bool is_inside = false;  // of an object that is rebuilt from its parts
-    PyRef object;
-    PyRef items;              // a tuple of the children, where the object itself does not hold them
-    Py_ssize_t size = 0;      // children to write
-    Py_ssize_t next = 0;      // children begun
-    Py_ssize_t position = 0;  // kDict: of PyDict_Next
-    PyRef held;   // kList: the child being written, which the list may let go; kDict: its key
-    PyRef value;  // kDict: the value to write next, or being written
-    bool value_due = false;  // kDict: the key is being written
+    bool is_inside;          // of an object that is rebuilt from its parts
   };
 
-  [[nodiscard]] bool step();
-  [[nodiscard]] bool next_child(Frame &frame, PyObject *&child);
-  [[nodiscard]] bool next_of_dict(Frame &frame, PyObject *&child);
-  [[nodiscard]] bool next_of_reduce(Frame &frame, PyObject *&child);
+  [[nodiscard]] bool walk(PyObject *object);
+  [[nodiscard]] bool step(Frame &frame);
+  [[nodiscard]] bool step_list(Frame &frame);
+  [[nodiscard]] bool step_dict(Frame &frame);
+  [[nodiscard]] bool step_shaped(Frame &frame);
+  [[nodiscard]] bool step_items(Frame &frame, PyObject *items);
+  [[nodiscard]] bool step_reduce(Frame &frame);
   [[nodiscard]] bool close(Frame &frame);
   [[nodiscard]] bool close_tuple(Frame &frame);
+  [[nodiscard]] bool pop(Frame &frame);
 
   [[nodiscard]] bool write(PyObject *object);
-  [[nodiscard]] bool write_leaf(PyObject *object, PyTypeObject *type, bool &written);
-  [[nodiscard]] bool write_int(PyObject *object);
+  /// Writes an object that holds no others and runs no code; false if it is none.
+  [[nodiscard]] bool write_leaf(PyObject *object);
+  [[nodiscard]] bool write_constant(PyObject *object);
+  void write_int(PyObject *object);
   void write_text(PyObject *object);
-  void write_data(Tag tag, std::size_t count, const void *data, std::size_t size,
-                  std::uint64_t flags = 0);
+  void write_bytes(PyObject *object);
+  [[nodiscard]] bool write_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);
   [[nodiscard]] bool write_shared(PyObject *object);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
-  [[nodiscard]] bool open_items(Tag tag, PyObject *object, Py_ssize_t size);
-  void push(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
+  [[nodiscard]] bool open_list(PyObject *list);
+  [[nodiscard]] bool open_tuple(PyObject *tuple);
+  [[nodiscard]] bool open_dict(PyObject *dict);
+  [[nodiscard]] bool open_shaped(PyObject *dict, std::size_t shape, bool is_new);
+  [[nodiscard]] bool open_elements(Tag tag, PyObject *set);
+  void write_bytearray(PyObject *object);
+  [[nodiscard]] bool push(Tag tag, PyObject *object, Py_ssize_t size);
+  [[nodiscard]] bool push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
+  /// Ends the open time of an object; true, and it is closed, if it was made deeper down.
   [[nodiscard]] bool made_meanwhile(PyObject *object);
-  [[nodiscard]] bool open_elements(Tag tag, PyObject *object);
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -99,7 +121,8 @@ class Encoder {
 
   // transfer/reduce.cpp: what crosses by name or by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
-  [[nodiscard]] PyRef parts_of(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
+  [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
   [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
@@ -108,19 +131,35 @@ class Encoder {
   [[nodiscard]] bool write_named(PyObject *object, bool &written);
   /// Appends a note with the path to the exception that Python code of the object raised.
   void note_path();
-  void explain_refusal(PyObject *object);
+  bool explain_refusal(PyObject *object);
 
   void put(Tag tag, std::uint64_t operand = 0, std::uint64_t flags = 0) {
-    body_.words.push_back(make_header(tag, operand, flags));
+    records_.put(make_header(tag, operand, flags));
+  }
+  /// Whether `object`, not met before, may be met again.
+  [[nodiscard]] bool needs_number(PyObject *object) noexcept {
+    return is_careful_ || Py_REFCNT(object) > 1;
+  }
+  /// The flag of a record that gets a number, which it does if `needed`.
+  [[nodiscard]] std::uint64_t number_if(bool needed, PyObject *object) {
+    if (needed) number(object);
+    return needed ? kNumbered : 0;
   }
   void number(PyObject *object);
+  /// Replaces what a frame holds of the child that is being written.
+  void hold(PyObject *&place, PyObject *child) noexcept;
+  /// Before code may run: false, without an exception, if the walk has to start again.
+  [[nodiscard]] bool is_careful_now();
+  /// Forgets all that was written.
+  void forget() noexcept;
+  void release(Frame &frame) noexcept;
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
   /// Whether the sender gives away what it sends.
   [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
   /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
-  [[nodiscard]] bool is_inside() const noexcept {
+  [[nodiscard]] bool is_inside() noexcept {
     return !frames_.empty() && frames_.back().is_inside;
   }
 
@@ -131,11 +170,15 @@ class Encoder {
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
   bool is_read_often_ = false;
-  Message::Body body_;
-  std::vector<Frame> frames_;
+  bool is_careful_ = false;
+  bool starts_again_ = false;
+  MessageBuilder records_;
+  SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;
-  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive
-  ObjectTable open_counts_;      // of kFrozenSet and kReduce: frames that have not made theirs
+  std::uint64_t next_number_ = 0;
+  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
+  ShapeCache shapes_;
+  ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
 
 /// As encode(), and notes the containers that a move leaves empty.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Numbers for objects, by identity: a hash table with open addressing and linear probing.
+// Numbers for objects, by identity: a hash table with open addressing and linear probing, after the
+// first few, which are only compared.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +15,35 @@ class ObjectTable {
  public:
   /// The number of `object`, or null. Valid until the next insert().
   [[nodiscard]] std::uint64_t *find(const PyObject *object) noexcept {
-    if (slots_.empty()) return nullptr;
-    Slot &slot = slots_[place_of(object)];
-    return slot.object == object ? &slot.number : nullptr;
+    if (!slots_.empty()) {
+      Slot &slot = slots_[place_of(object)];
+      return slot.object == object ? &slot.number : nullptr;
+    }
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (few_[i].object == object) return &few_[i].number;
+    }
+    return nullptr;
   }
   /// `object` must not be in the table; the caller keeps it alive.
   void insert(const PyObject *object, std::uint64_t number) {
+    if (slots_.empty() && size_ < kFew) {
+      few_[size_++] = {object, number};
+      return;
+    }
     if (2 * (size_ + 1) > slots_.size()) grow();
     slots_[place_of(object)] = {object, number};
     ++size_;
   }
+  void clear() noexcept {
+    slots_.clear();
+    size_ = 0;
+  }
 
  private:
+  static constexpr std::size_t kFew = 8;
   struct Slot {
-    const PyObject *object = nullptr;
-    std::uint64_t number = 0;
+    const PyObject *object;
+    std::uint64_t number;
   };
 
   /// Where `object` is, or would be.
@@ -42,13 +57,16 @@ class ObjectTable {
     return place;
   }
   void grow() {
-    std::vector<Slot> old(slots_.empty() ? 16 : 2 * slots_.size());
+    std::vector<Slot> old(slots_.empty() ? 4 * kFew : 2 * slots_.size());
     old.swap(slots_);
     for (const Slot &slot : old) {
       if (slot.object != nullptr) slots_[place_of(slot.object)] = slot;
     }
+    if (!old.empty()) return;
+    for (const Slot &slot : few_) slots_[place_of(slot.object)] = slot;
   }
 
+  Slot few_[kFew];
   std::vector<Slot> slots_;  // a power of two of them
   std::size_t size_ = 0;
 };

@@ -81,7 +81,12 @@ class PathWriter {
       case Tag::kList:
         return index;
       case Tag::kDict:
-        return dict_step(frame, attributes);
+        if (frame.value != nullptr) return ".keys()" + index;
+        return key_step(frame.child, attributes);
+      case Tag::kDictOf:
+        return key_step(encoder_.shapes_.key(static_cast<std::size_t>(frame.position),
+                                             static_cast<std::size_t>(frame.next - 1)),
+                        attributes);
       case Tag::kReduce:
         return reduce_step(frame);
       default:
@@ -89,11 +94,9 @@ class PathWriter {
     }
   }
 
-  static std::string dict_step(const Encoder::Frame &frame, bool attributes) {
-    if (!frame.held) return "";
-    if (frame.value_due) return ".keys()[" + std::to_string(frame.next - 1) + "]";
-    if (attributes && PyUnicode_Check(frame.held.get())) return "." + name_of(frame.held.get());
-    return "[" + repr_of(frame.held.get()) + "]";
+  static std::string key_step(PyObject *key, bool attributes) {
+    if (key == nullptr) return "";
+    return attributes && PyUnicode_Check(key) ? "." + name_of(key) : "[" + repr_of(key) + "]";
   }
 
   std::string reduce_step(const Encoder::Frame &frame) {

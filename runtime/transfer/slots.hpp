@@ -57,4 +57,15 @@ void for_each_slot(PyObject *container, Function function) {
   }
 }
 
+/// Calls `function(element)` for each element of a set or frozenset.
+template <typename Function>
+void for_each_element(PyObject *object, Function function) {
+  auto *const set = reinterpret_cast<PySetObject *>(object);
+  for (Py_ssize_t i = 0; i <= set->mask; ++i) {
+    const setentry &entry = set->table[i];
+    // What stands where one was has no hash.
+    if (entry.key != nullptr && entry.hash != -1) function(entry.key);
+  }
+}
+
 }  // namespace interlock

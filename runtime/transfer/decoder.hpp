@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Rebuilds objects from records. Like the encoder without recursion: a frame for each object whose
+// children are still to come. A message is made by this process, so its layout is not doubted; but
+// what it rebuilds may run code, which may change what is still being filled.
+#pragma once
+
+#include <vector>
+
+#include "base/small_vector.hpp"
+#include "memory/message.hpp"
+#include "memory/message_format.hpp"
+#include "transfer/moved_graph.hpp"
+#include "transfer/transfer.hpp"
+
+namespace interlock {
+
+class Decoder {
+ public:
+  /// `limit`: how many children of the top-level object to build.
+  Decoder(const Message &message, std::size_t limit)
+      : message_(message),
+        inline_(message.is_inline() ? message.header() : 0),
+        next_(message.is_inline() ? &inline_ : message.body()->words()),
+        end_(next_ + (message.is_inline() ? 1 : message.body()->size)),
+        limit_(limit) {}
+  ~Decoder();
+  Decoder(const Decoder &) = delete;
+  Decoder &operator=(const Decoder &) = delete;
+
+  /// The object (new reference), or null with a Python exception set.
+  [[nodiscard]] PyObject *run();
+
+ private:
+  /// References are owned.
+  struct Frame {
+    PyObject *object = nullptr;  // null for what is made after its children
+    PyObject *first = nullptr;   // kDict: the key; kReduce: the callable; kFrozenSet: a list
+    PyObject *second = nullptr;  // kReduce: the arguments, later the state setter
+    std::size_t size = 0;        // children that this stage takes
+    std::size_t have = 0;
+    std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
+                           // kTuple: whether it gets one; kDictOf: the number of the shape
+    Tag tag;
+    std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
+    bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
+  };
+
+  /// Reads children of the top frame for as long as they are leaves.
+  [[nodiscard]] bool fill(Frame &frame);
+  [[nodiscard]] static bool is_leaf(std::uint64_t header) noexcept {
+    return tag_of(header) < Tag::kTuple;
+  }
+  [[nodiscard]] PyObject *read_numbered_leaf(std::uint64_t header);
+  /// Reads one record. It gives an object, or opens a frame, or completes a late one.
+  [[nodiscard]] bool read(PyObject *&object);
+  [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
+  [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
+  [[nodiscard]] PyObject *read_text(std::uint64_t header);
+  [[nodiscard]] const char *read_data(std::size_t size) noexcept;
+  [[nodiscard]] bool read_shape(std::size_t size);
+  [[nodiscard]] bool open(std::uint64_t header);
+  [[nodiscard]] bool open_container(Frame &frame, std::uint64_t header);
+  [[nodiscard]] bool build(std::uint64_t header);
+  [[nodiscard]] bool use(std::uint64_t header);
+
+  /// Gives `child`, which it takes over, to the top frame.
+  [[nodiscard]] bool add(Frame &frame, PyObject *child);
+  [[nodiscard]] static bool add_item(Frame &frame, PyObject *child);
+  [[nodiscard]] bool add_shaped(Frame &frame, std::size_t index, PyObject *child);
+  [[nodiscard]] static bool add_part(Frame &frame, PyObject *child);
+  [[nodiscard]] bool import(Frame &frame);
+  /// The object of a frame that is complete; the frame is gone.
+  [[nodiscard]] PyObject *close(Frame &frame);
+  [[nodiscard]] PyObject *close_tuple(PyObject *tuple);
+  [[nodiscard]] static bool is_complete(const Frame &frame) noexcept {
+    const bool late = frame.tag == Tag::kReduce || frame.tag == Tag::kFrozenSet;
+    return frame.have == frame.size && (!late || frame.object != nullptr);
+  }
+  static void release(Frame &frame) noexcept;
+  void number(PyObject *object) { numbered_.push_back(PyRef::borrow(object)); }
+  [[nodiscard]] PyObject *numbered(std::size_t index) const noexcept {
+    return numbered_[index].get();
+  }
+
+  const Message &message_;
+  const std::uint64_t inline_;  // the record of a message that has no body
+  const std::uint64_t *next_;
+  const std::uint64_t *const end_;
+  const std::size_t limit_;
+  SmallVector<Frame, 8> frames_;
+  std::vector<PyRef> numbered_;
+  std::vector<PyRef> shapes_;  // a dict of each, with None as values
+};
+
+}  // namespace interlock
