@@ -6,7 +6,6 @@ rebuilt around their bytes.
 """
 
 import sys
-from _pickle import PickleBuffer
 
 from _interlock import Descriptor
 
@@ -69,6 +68,8 @@ def _wrap(descriptor, make):
 
 
 def _reduce_c_data(obj, ctypes):
+    from _pickle import PickleBuffer
+
     cls = type(obj)
     try:
         if not isinstance(obj, (ctypes.Array, ctypes.Structure, ctypes.Union)):

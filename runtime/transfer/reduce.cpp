@@ -63,6 +63,11 @@ bool is_foreign(PyTypeObject *type) {
   return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
 
+bool is_socket(const PyTypeObject *type) {
+  while (type != nullptr && std::strcmp(type->tp_name, "_socket.socket") != 0) type = type->tp_base;
+  return type != nullptr;
+}
+
 /// Whether a move closes it in the sender; of those that interlock._foreign knows.
 bool has_descriptor(PyObject *object) {
   return PyObject_HasAttrStringWithError(object, "fileno") > 0;
@@ -189,7 +194,7 @@ PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
                              : parts_by_protocol(object);
   if (parts) return parts;
   // A socket says first that pickle cannot take it.
-  if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(state_.transfer_error)) {
+  if (PyErr_ExceptionMatches(PyExc_TypeError) && is_socket(Py_TYPE(object))) {
     PyRef refusal = PyRef::steal(PyErr_GetRaisedException());
     if (!parts_of_foreign(object, parts)) return {};
     if (parts) return parts;
