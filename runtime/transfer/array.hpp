@@ -31,8 +31,4 @@ class ArrayItems final : public Shared {
   bool is_received_ = false;
 };
 
-/// Whether `object` is an array.array whose storage can be handed over. False, perhaps with a
-/// Python exception set, if not.  Thread: attached.
-[[nodiscard]] bool has_array_storage(TransferState &state, PyObject *object);
-
 }  // namespace interlock

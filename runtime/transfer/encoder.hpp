@@ -116,7 +116,7 @@ class Encoder {
   bool refuse_buffer(PyObject *object);
 
   // transfer/array.cpp
-  [[nodiscard]] bool write_array(PyObject *object);
+  [[nodiscard]] bool write_array(PyObject *object, bool &written);
   [[nodiscard]] bool hand_over_bytes(PyObject *bytearray, bool &done);
 
   // transfer/reduce.cpp: what crosses by name or by its parts.
@@ -159,9 +159,7 @@ class Encoder {
   /// Whether the sender gives away what it sends.
   [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
   /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
-  [[nodiscard]] bool is_inside() noexcept {
-    return !frames_.empty() && frames_.back().is_inside;
-  }
+  [[nodiscard]] bool is_inside() noexcept { return !frames_.empty() && frames_.back().is_inside; }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
   [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
