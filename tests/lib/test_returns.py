@@ -83,9 +83,11 @@ class Doing(support.TestCase):
     def test_waiting_for_a_message(self):
         resume = interlock.Channel(1)
         waiting = self.owner.submit(lend_and_wait, self.out, self.gone, COUNT, resume)
-        self.drop_all()
-        self.assertFalse(waiting.done())
-        resume.send(None)
+        try:
+            self.drop_all()
+            self.assertFalse(waiting.done())
+        finally:
+            resume.send(None)
         waiting.result(support.LIMIT)
 
     def test_running_python_code(self):
