@@ -12,6 +12,7 @@ another interpreter's `__main__`, or of a module made by hand, in a namespace of
 """
 
 import functools
+import operator
 import sys
 import types
 
@@ -28,6 +29,9 @@ def reduce_definition(obj):
     if isinstance(obj, type):
         if (name := _TYPE_NAMES.get(id(obj))) is not None:
             return getattr, (types, name)
+        ctypes = sys.modules.get("ctypes")
+        if ctypes and issubclass(obj, ctypes.Array) and obj._type_ * obj._length_ is obj:
+            return operator.mul, (obj._type_, obj._length_)
         if not obj.__flags__ & _HEAP_TYPE:
             raise TypeError("no import finds it")
     if _build.watched is not None:

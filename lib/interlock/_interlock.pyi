@@ -101,6 +101,16 @@ class LoopWaiter:
     def cancel(self) -> None: ...
     def result(self) -> Any: ...
 
+class Buffer:
+    """Memory that a message lent or brought: what a received memoryview looks at."""
+
+@final
+class Descriptor(Handle):
+    """A duplicate of a descriptor that can be sent."""
+
+    def __new__(cls, fd: int | Any) -> Descriptor: ...
+    def take(self) -> int: ...
+
 @final
 class Lock(Handle):
     """A lock between interpreters and threads; not re-entrant."""

@@ -326,6 +326,84 @@ class ByteArrayStorage {
   }
 };
 
+/// The storage of an array.array, which changes hands alone. 3.13-3.15: arrayobject
+/// (Modules/arraymodule.c); its memory is PyMem_Malloc()'s.
+class ArrayStorage {
+ public:
+  /// What is in no array.
+  struct Items {
+    char *memory = nullptr;
+    Py_ssize_t allocated = 0;
+    Py_ssize_t size = 0;
+  };
+
+  /// Whether arrays of this CPython look as this class takes them to. Thread: attached.
+  [[nodiscard]] static bool verified(PyTypeObject *type) noexcept {
+    static const bool known = verify(type);
+    return known;
+  }
+  /// Nobody has a view of it.
+  [[nodiscard]] static bool is_plain(PyObject *array) noexcept {
+    return parts(array)->exports == 0;
+  }
+  [[nodiscard]] static char typecode(PyObject *array) noexcept { return *parts(array)->descriptor; }
+  static void swap(PyObject *array, Items &items) noexcept {
+    Parts *const own = parts(array);
+    std::swap(own->memory, items.memory);
+    std::swap(own->allocated, items.allocated);
+    std::swap(own->head.ob_size, items.size);
+  }
+  /// Appends a copy, even to an array with views of other storage. False with a Python exception
+  /// set.
+  [[nodiscard]] static bool append(PyObject *array, const Items &items) noexcept {
+    PyObject *const size = PyObject_GetAttrString(array, "itemsize");
+    if (size == nullptr) return false;
+    const Py_ssize_t bytes = items.size * PyLong_AsSsize_t(size);
+    Py_DECREF(size);
+    const Py_ssize_t views = std::exchange(parts(array)->exports, 0);
+    PyObject *const view = PyMemoryView_FromMemory(items.memory, bytes, PyBUF_READ);
+    PyObject *const done =
+        view != nullptr ? PyObject_CallMethod(array, "frombytes", "O", view) : nullptr;
+    parts(array)->exports = views;
+    Py_XDECREF(view);
+    Py_XDECREF(done);
+    return done != nullptr;
+  }
+  /// Thread: any, where SharedAllocator is in use.
+  static void free(Items &items) noexcept { PyMem_Free(std::exchange(items, {}).memory); }
+
+ private:
+  struct Parts {
+    PyVarObject head;
+    char *memory;
+    Py_ssize_t allocated;
+    const char *descriptor;  // begins with the typecode
+    PyObject *weak_references;
+    Py_ssize_t exports;
+  };
+  [[nodiscard]] static Parts *parts(PyObject *array) noexcept {
+    return reinterpret_cast<Parts *>(array);
+  }
+  /// An array of three ints, viewed and not, and a new one, look so.
+  [[nodiscard]] static bool verify(PyTypeObject *type) noexcept {
+    if (PY_VERSION_HEX >> 16 > 0x030f || type->tp_basicsize != sizeof(Parts)) return false;
+    PyObject *const array =
+        PyObject_CallFunction(reinterpret_cast<PyObject *>(type), "s(iii)", "i", 1, 2, 3);
+    Py_buffer view;
+    bool same =
+        array != nullptr && is_plain(array) && PyObject_GetBuffer(array, &view, PyBUF_SIMPLE) == 0;
+    if (same) {
+      same = parts(array)->memory == view.buf && parts(array)->head.ob_size == 3 &&
+             parts(array)->allocated >= 3 && parts(array)->exports == 1 && typecode(array) == 'i';
+      PyBuffer_Release(&view);
+      same = same && is_plain(array);
+    }
+    PyErr_Clear();
+    Py_XDECREF(array);
+    return same;
+  }
+};
+
 /// The table of a dict that shares it with no other dict, for its keys and values to be replaced in
 /// place. 3.13-3.15: PyDictKeysObject (pycore_dict.h); the rest is public (cpython/dictobject.h).
 class DictTable {

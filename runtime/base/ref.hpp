@@ -60,6 +60,9 @@ class Shared : public RefCounted {
     kBarrier,
     kMovedGraph,
     kProxy,
+    kBuffer,
+    kArrayItems,
+    kDescriptor,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

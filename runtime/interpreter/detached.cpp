@@ -47,6 +47,13 @@ bool DetachedWait::interrupt_once(PyInterpreterState *interpreter) noexcept {
   return any;
 }
 
+void DetachedWait::interrupt_one(PyInterpreterState *interpreter) noexcept {
+  MutexGuard guard(list_mutex());
+  for (DetachedWait *each = first; each != nullptr; each = each->next_) {
+    if (each->interpreter_ == interpreter) return each->parker_.interrupt();
+  }
+}
+
 void DetachedWait::reset_after_fork() noexcept {
   list_mutex().reset_after_fork();
   first = nullptr;

@@ -20,6 +20,9 @@ class DetachedWait {
   /// Interrupts every wait outside `interpreter` and returns when all have ended, which takes them
   /// microseconds; after a second at the latest. Thread: the one that holds its lock, for good.
   static void interrupt_all(PyInterpreterState *interpreter) noexcept;
+  /// Interrupts one wait outside `interpreter`, if there is any: its thread looks at what else is
+  /// to be done in there, and goes on waiting.  Thread: any, attached or not.
+  static void interrupt_one(PyInterpreterState *interpreter) noexcept;
   /// In the child of a fork: other threads' waits do not exist here.
   static void reset_after_fork() noexcept;
 

@@ -44,20 +44,34 @@ Ref<Work> TaskQueue::try_take(const void *worker) {
   return take_locked(worker);
 }
 
-Ref<Work> TaskQueue::take(const void *worker, const std::atomic<bool> &stop) {
+Status TaskQueue::take(const void *worker, const std::atomic<bool> &stop, Ref<Work> &work) {
   Idle self{&Parker::current(), worker, {}};
   {
     MutexGuard guard(mutex_);
-    if (Ref<Work> work = take_locked(worker)) return work;
+    work = take_locked(worker);
+    if (work) return {};
     if (stop || !refusal_.ok()) return {};
     self.next = idle_;
     idle_ = &self;
   }
   for (;;) {
-    (void)self.parker->park_until(Deadline::never());  // interrupts mean nothing to an idle thread
+    const WaitResult result = self.parker->park_until(Deadline::never());
     MutexGuard guard(mutex_);
-    if (self.chosen) return std::move(self.work);
+    if (self.chosen) {
+      work = std::move(self.work);
+      return {};
+    }
+    if (result == WaitResult::kInterrupted) {
+      forget_locked(self);
+      return Code::kEINTERRUPTED;
+    }
   }
+}
+
+void TaskQueue::forget_locked(Idle &idle) noexcept {
+  Idle **link = &idle_;
+  while (*link != &idle) link = &(*link)->next;
+  *link = idle.next;
 }
 
 void TaskQueue::wake_all() {

@@ -35,8 +35,9 @@ class TaskQueue final : public RefCounted {
   /// The oldest work for `worker`, or null. Thread: any.  Blocks: never.
   [[nodiscard]] Ref<Work> try_take(const void *worker);
   /// The oldest work, waiting for it; null once `stop` is true, or the queue is closed and empty.
-  /// Thread: home.  Locks: none, no interpreter lock.  Blocks: yes.
-  [[nodiscard]] Ref<Work> take(const void *worker, const std::atomic<bool> &stop);
+  /// Thread: home.  Locks: none, no interpreter lock.  Blocks: yes.  Errors: kEINTERRUPTED, which
+  /// tells an idle thread only to look around.
+  [[nodiscard]] Status take(const void *worker, const std::atomic<bool> &stop, Ref<Work> &work);
   /// Lets every take() look at its `stop` again.
   void wake_all();
 
@@ -65,6 +66,7 @@ class TaskQueue final : public RefCounted {
   };
   void choose_locked(Idle *&link, Ref<Work> work);
   [[nodiscard]] Ref<Work> take_locked(const void *worker);
+  void forget_locked(Idle &idle) noexcept;
   template <typename Chosen>
   [[nodiscard]] std::vector<Ref<Work>> take_all_locked(Chosen chosen);
 

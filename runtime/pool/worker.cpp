@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "pool/worker.hpp"
 
+#include <optional>
+
+#include "interpreter/detached.hpp"
+#include "interpreter/returns.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "platform/clock.hpp"
 
@@ -22,8 +26,17 @@ void Worker::serve(Interpreter &interpreter) {
 
 Ref<Work> Worker::wait_for_work() {
   if (Ref<Work> work = queue_->try_take(this)) return work;
-  const LeaveInterpreter leave;
-  return queue_->take(this, stopping_);
+  PyInterpreterState *const interpreter = PyInterpreterState_Get();
+  for (;;) {
+    Ref<Work> work;
+    // What is given back from here on interrupts the wait; what came before is seen now.
+    std::optional<DetachedWait> wait(std::in_place, interpreter);
+    Returns::drain_current();
+    const LeaveInterpreter leave;
+    const Status status = queue_->take(this, stopping_, work);
+    wait.reset();
+    if (status.ok()) return work;
+  }
 }
 
 void Worker::run(Interpreter &interpreter, Ref<Work> work) {

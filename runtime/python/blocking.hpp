@@ -8,6 +8,7 @@
 #include "base/status.hpp"
 #include "interpreter/detached.hpp"
 #include "interpreter/interpreter.hpp"
+#include "interpreter/returns.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "lock/wait_ladder.hpp"
 #include "platform/clock.hpp"
@@ -30,6 +31,8 @@ template <typename Operation>
     Status status;
     // Registered before the interpreter's lock is given up: whoever takes it for good then sees it.
     std::optional<DetachedWait> wait(std::in_place, PyThreadState_GetInterpreter(state));
+    // What is given back from here on interrupts the wait; what came before is seen now.
+    Returns::drain_current();
     {
       const LeaveInterpreter leave;
       Parker &parker = Parker::current();

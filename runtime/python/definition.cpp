@@ -17,7 +17,7 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *) {
   if (!PyArg_ParseTuple(args, "OK:Definition", &object, &key)) return nullptr;
   Message parts;
   const char *const root = PyType_Check(object) ? "class" : "function";
-  if (Status status = encode(object, root, parts); !status.ok()) return raise(status);
+  if (Status status = encode_for_many(object, root, parts); !status.ok()) return raise(status);
   auto *const self = reinterpret_cast<HandleObject *>(type->tp_alloc(type, 0));
   if (self == nullptr) return nullptr;
   self->shared = make_ref<Definition>(key, std::move(parts)).leak();

@@ -5,6 +5,7 @@
 #include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
 #include "python/proxy.hpp"
+#include "transfer/array.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -83,6 +84,13 @@ PyObject *wrap_shared(Ref<Shared> shared) {
       break;
     case Shared::Kind::kProxy:
       return wrap_proxy(*state, std::move(shared));
+    case Shared::Kind::kBuffer:
+      return wrap_buffer(*state, std::move(shared));
+    case Shared::Kind::kArrayItems:
+      return static_cast<ArrayItems &>(*shared).attach(state->transfer);
+    case Shared::Kind::kDescriptor:
+      type = state->descriptor;
+      break;
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

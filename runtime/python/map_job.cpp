@@ -85,7 +85,8 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
       !parse_timeout(timeout, deadline) || !check_process(task_queue_of(queue), "Pool"))
     return nullptr;
   Message callable;
-  if (Status status = encode(function, "function", callable); !status.ok()) return raise(status);
+  if (Status status = encode_for_many(function, "function", callable); !status.ok())
+    return raise(status);
   PyRef iterator = PyRef::steal(PyObject_GetIter(arguments));
   auto *const self = iterator ? reinterpret_cast<MapJobObject *>(type->tp_alloc(type, 0)) : nullptr;
   if (self == nullptr) return nullptr;

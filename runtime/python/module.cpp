@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
@@ -82,23 +83,41 @@ int execute(PyObject *module) {
     return true;
   }();
   (void)prepared;
+  if (Returns::create_current() == nullptr) return -1;
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
-      add_channel(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
-      add_select(module, state) && add_task(module, state) && add_interpreter(module, state) &&
-      add_map_job(module, state) && add_global_lock(module, state) && add_sync(module, state) &&
-      add_proxy(module, state);
+      add_buffer(module, state) && add_descriptor(module, state) && add_channel(module, state) &&
+      add_sender(module, state) && add_loop_bell(module, state) && add_select(module, state) &&
+      add_task(module, state) && add_interpreter(module, state) && add_map_job(module, state) &&
+      add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state);
   return added ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type :
-       {state->transfer.handle, state->definition, state->channel, state->sender, state->loop_bell,
-        state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
-        state->completions, state->map_job, state->global_lock, state->lock, state->semaphore,
-        state->event, state->barrier, state->proxy, state->proxy_server}) {
+  for (PyTypeObject *type : {state->transfer.handle,
+                             state->transfer.buffer,
+                             state->transfer.array,
+                             state->descriptor,
+                             state->definition,
+                             state->channel,
+                             state->sender,
+                             state->loop_bell,
+                             state->loop_waiter,
+                             state->timer,
+                             state->interpreter,
+                             state->task_queue,
+                             state->task,
+                             state->completions,
+                             state->map_job,
+                             state->global_lock,
+                             state->lock,
+                             state->semaphore,
+                             state->event,
+                             state->barrier,
+                             state->proxy,
+                             state->proxy_server}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,
@@ -108,6 +127,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
+  Py_VISIT(state->transfer.reduce_foreign);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
   return 0;
@@ -118,6 +138,10 @@ int clear(PyObject *module) {
   if (state == nullptr) return 0;
   state->transfer.ints.clear();
   Py_CLEAR(state->transfer.handle);
+  Py_CLEAR(state->transfer.buffer);
+  Py_CLEAR(state->transfer.array);
+  Py_CLEAR(state->transfer.reduce_foreign);
+  Py_CLEAR(state->descriptor);
   Py_CLEAR(state->transfer.dispatch_table);
   Py_CLEAR(state->transfer.reducers);
   Py_CLEAR(state->transfer.reduce_definition);

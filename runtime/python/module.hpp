@@ -31,6 +31,7 @@ struct ModuleState {
   PyTypeObject *proxy;
   PyTypeObject *proxy_server;
   PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
+  PyTypeObject *descriptor;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -46,6 +47,8 @@ struct ModuleState {
 [[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_descriptor(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_buffer(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
@@ -59,6 +62,8 @@ struct ModuleState {
 
 /// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
+/// The memoryview or PickleBuffer of a received Buffer. In python/buffer.cpp.
+[[nodiscard]] PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 /// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.

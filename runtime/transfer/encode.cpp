@@ -50,6 +50,14 @@ Status encode(PyObject *object, const char *root, Message &message) {
   return encode_with(root, object, message, nullptr);
 }
 
+Status encode_for_many(PyObject *object, const char *root, Message &message) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  Encoder encoder(*state, root);
+  encoder.set_read_often();
+  return encoder.run(object, message) ? Status() : Code::kEPYTHON;
+}
+
 Status encode_noting(PyObject *object, const char *root, Message &message,
                      std::vector<CopiedContainer> &containers) {
   return encode_with(root, object, message, &containers);
@@ -132,7 +140,6 @@ void Encoder::forget() noexcept {
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
-  if (containers_ != nullptr && starts_again_) containers_->clear();
 }
 
 void Encoder::release(Frame &frame) noexcept {
@@ -335,7 +342,7 @@ bool Encoder::write_shared(PyObject *object) {
 }
 
 bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
-  if (!frames_.empty() && frames_.back().is_inside) return true;
+  if (is_inside()) return true;
   const bool is_known = PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
                         PyByteArray_Check(object) ||
                         std::strcmp(type->tp_name, "collections.deque") == 0 ||
@@ -379,7 +386,12 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   if (type == &PySet_Type) return open_elements(Tag::kSet, object);
   if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
   opened = type == &PyByteArray_Type;
-  if (opened) write_bytearray(object);
+  if (!opened) return true;
+  if (moves() && !is_inside()) {
+    bool done = false;
+    if (!hand_over_bytes(object, done) || done) return done;
+  }
+  write_bytearray(object);
   return true;
 }
 

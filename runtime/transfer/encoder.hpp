@@ -9,6 +9,7 @@
 // has changed meanwhile.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,20 @@
 
 namespace interlock {
 
+/// What a move does to an object of the sender in another way than by emptying a copied container.
+/// Thread: attached. May run Python code.
+class MoveStep {
+ public:
+  virtual ~MoveStep() = default;
+  /// The message has gone.
+  virtual void commit() {}
+  /// It was not sent and never will be.
+  virtual void undo() {}
+};
+
 /// A container as it was when it was copied.
 struct CopiedContainer {
+  std::unique_ptr<MoveStep> step;  // or null; if there is one, it is all that is to be done
   PyRef object;
   Py_ssize_t size = 0;  // of a list, dict or bytearray
   PyRef elements;       // of a set: the same ones, in another
@@ -33,10 +46,12 @@ class Encoder {
   /// `containers`: null, or where to note the containers that a move leaves empty.
   Encoder(TransferState &state, const char *root,
           std::vector<CopiedContainer> *containers = nullptr)
-      : state_(state), root_(root), containers_(containers) {}
+      : state_(state), root_(root), containers_(containers), is_careful_(containers != nullptr) {}
   ~Encoder() { forget(); }
   Encoder(const Encoder &) = delete;
   Encoder &operator=(const Encoder &) = delete;
+  /// The message will be decoded more than once.
+  void set_read_often() noexcept { is_read_often_ = true; }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
@@ -94,11 +109,22 @@ class Encoder {
   /// Ends the open time of an object; true, and it is closed, if it was made deeper down.
   [[nodiscard]] bool made_meanwhile(PyObject *object);
 
+  // transfer/buffer.cpp: what has memory to share.
+  [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
+  [[nodiscard]] bool write_buffer(PyObject *object);
+  [[nodiscard]] bool write_bytes_of(PyObject *object, PyObject *view);
+  bool refuse_buffer(PyObject *object);
+
+  // transfer/array.cpp
+  [[nodiscard]] bool write_array(PyObject *object);
+  [[nodiscard]] bool hand_over_bytes(PyObject *bytearray, bool &done);
+
   // transfer/reduce.cpp: what crosses by name or by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
+  [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
   [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
   [[nodiscard]] bool write_module(PyObject *object);
@@ -130,6 +156,12 @@ class Encoder {
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
+  /// Whether the sender gives away what it sends.
+  [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
+  /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
+  [[nodiscard]] bool is_inside() const noexcept {
+    return !frames_.empty() && frames_.back().is_inside;
+  }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
   [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
@@ -137,8 +169,9 @@ class Encoder {
   TransferState &state_;
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
-  bool is_careful_ = false;
+  bool is_careful_;  // from the beginning where containers are noted: what is done to them stays
   bool starts_again_ = false;
+  bool is_read_often_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;

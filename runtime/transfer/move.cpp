@@ -40,13 +40,32 @@ Status Move::encode(PyObject *object, const char *root, Message &message) {
       PyErr_NoMemory();
       return Code::kEPYTHON;
     default:
-      return encode_noting(object, root, message, copied_);
+      break;
   }
+  Status status = encode_noting(object, root, message, copied_);
+  if (!status.ok()) {
+    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+    undo();
+    PyErr_SetRaisedException(Py_NewRef(raised.get()));
+  }
+  return status;
 }
 
 void Move::commit() {
   for (const CopiedContainer &each : copied_) {
-    if (!remove_copied(each)) PyErr_WriteUnraisable(each.object.get());
+    if (each.step) {
+      each.step->commit();
+    } else if (!remove_copied(each)) {
+      PyErr_WriteUnraisable(each.object.get());
+    }
+  }
+  copied_.clear();
+}
+
+void Move::undo() {
+  detachment_.undo();
+  for (const CopiedContainer &each : copied_) {
+    if (each.step) each.step->undo();
   }
   copied_.clear();
 }

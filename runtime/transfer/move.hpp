@@ -19,7 +19,7 @@ class Move {
   /// The message has gone.  May run Python code (what the containers held may end).
   void commit();
   /// The message was not sent and never will be: gives the containers back what was in them.
-  void undo() { detachment_.undo(); }
+  void undo();
 
  private:
   Detachment detachment_;

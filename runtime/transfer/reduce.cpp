@@ -2,6 +2,9 @@
 // What crosses by name (modules, importable classes and functions), and every other object by the
 // parts that copyreg or its __reduce_ex__(5) give. Definitions that no import finds are handed to
 // interlock._definitions.
+#include <cstring>
+
+#include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
 
 namespace interlock {
@@ -52,6 +55,32 @@ bool is_named(PyObject *object) {
                                         PyModule_Check(PyCFunction_GET_SELF(object))));
 }
 
+/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
+/// connection's descriptor, and copy the bytes of ctypes' arrays and structures twice.
+bool is_foreign(PyTypeObject *type) {
+  if (std::strcmp(type->tp_name, "Connection") == 0) return true;
+  const PyTypeObject *const meta = Py_TYPE(type);
+  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
+}
+
+/// Whether a move closes it in the sender; of those that interlock._foreign knows.
+bool has_descriptor(PyObject *object) {
+  return PyObject_HasAttrStringWithError(object, "fileno") > 0;
+}
+
+/// What a move does to a socket: the receiver has a descriptor of its own.
+class CloseOriginal final : public MoveStep {
+ public:
+  explicit CloseOriginal(PyObject *object) : object_(PyRef::borrow(object)) {}
+  void commit() override {
+    if (!PyRef::steal(PyObject_CallMethod(object_.get(), "close", nullptr)))
+      PyErr_WriteUnraisable(object_.get());
+  }
+
+ private:
+  const PyRef object_;
+};
+
 /// The text of an exception, or nothing where it only repeats that there is no pickling.
 std::string reason_of(PyObject *exception) {
   const PyRef text = PyRef::steal(PyObject_Str(exception));
@@ -75,12 +104,19 @@ bool load_reducers(TransferState &state) {
   if (state.dispatch_table == nullptr || state.reducers == nullptr ||
       state.reduce_definition == nullptr)
     return false;
+  const PyRef foreign = PyRef::steal(PyImport_ImportModule("interlock._foreign"));
+  if (!foreign) return false;
+  state.reduce_foreign = PyObject_GetAttrString(foreign.get(), "reduce");
+  if (state.reduce_foreign == nullptr) return false;
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
 }
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (PyModule_Check(object)) return write_module(object);
+  if (is_buffer(object, type)) return write_buffer(object);
+  if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
+  if (PyErr_Occurred()) return false;
   // A metaclass may say how its classes cross; what import finds crosses by name otherwise.
   PyObject *reducer = nullptr;
   const bool is_plain = type == &PyType_Type || type == &PyFunction_Type;
@@ -147,10 +183,34 @@ bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
   const PyRef held = PyRef::borrow(reducer);  // it may unregister itself
+  PyRef foreign;
+  if (reducer == nullptr && is_foreign(Py_TYPE(object)) && !parts_of_foreign(object, foreign))
+    return {};
+  if (foreign) return foreign;
   PyRef parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
                                    : parts_by_protocol(object);
-  if (!parts) (void)explain_refusal(object);
-  return parts;
+  if (parts) return parts;
+  // A socket says first that pickle cannot take it.
+  if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(state_.transfer_error)) {
+    PyRef refusal = PyRef::steal(PyErr_GetRaisedException());
+    if (!parts_of_foreign(object, foreign)) return {};
+    if (foreign) return foreign;
+    PyErr_SetRaisedException(refusal.release());
+  }
+  (void)explain_refusal(object);
+  return {};
+}
+
+/// What interlock._foreign knows of an object, if anything. False, and refused, with the reason.
+bool Encoder::parts_of_foreign(PyObject *object, PyRef &parts) {
+  parts = PyRef::steal(PyObject_CallOneArg(state_.reduce_foreign, object));
+  if (!parts) return explain_refusal(object);
+  if (Py_IsNone(parts.get())) {
+    parts = {};
+  } else if (moves() && !is_inside() && has_descriptor(object)) {
+    containers_->emplace_back().step = std::make_unique<CloseOriginal>(object);
+  }
+  return true;
 }
 
 /// After the object's own code raised: a TypeError says that it cannot be copied, anything else

@@ -18,6 +18,9 @@ namespace interlock {
 /// whatever
 /// __reduce_ex__ raised).
 [[nodiscard]] Status encode(PyObject *object, const char *root, Message &message);
+/// The same for a message that is decoded more than once: its readers share nothing that one of
+/// them could change.
+[[nodiscard]] Status encode_for_many(PyObject *object, const char *root, Message &message);
 
 /// Builds the object that `message` carries; the message is unchanged and can be decoded again.
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (imports, __setstate__).
@@ -44,11 +47,14 @@ struct HandleObject {
 /// What each interpreter's module keeps for the copy. References are owned; null until first used.
 struct TransferState {
   PyTypeObject *handle;      // base type of all handles
+  PyTypeObject *buffer;      // of BufferObject
+  PyTypeObject *array;       // array.array
   PyObject *transfer_error;  // the class
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
+  PyObject *reduce_foreign;     // interlock._foreign.reduce
   IntRecycler ints;
   CollectorPace pace;
 };

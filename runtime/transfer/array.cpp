@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#include "transfer/array.hpp"
+
+#include <cstring>
+
+#include "transfer/detach.hpp"
+#include "transfer/encoder.hpp"
+
+namespace interlock {
+namespace {
+
+/// False with a Python exception set.
+bool load_array(TransferState &state) {
+  if (state.array != nullptr) return true;
+  const PyRef module = PyRef::steal(PyImport_ImportModule("array"));
+  PyRef type = module ? PyRef::steal(PyObject_GetAttrString(module.get(), "array")) : PyRef();
+  if (type) state.array = reinterpret_cast<PyTypeObject *>(type.release());
+  return state.array != nullptr;
+}
+
+PyRef new_array(const TransferState &state, char typecode) {
+  const char text[] = {typecode, '\0'};
+  return PyRef::steal(PyObject_CallFunction(reinterpret_cast<PyObject *>(state.array), "s", text));
+}
+
+/// What a move does to an array: its items are in the message.
+class HandOverItems final : public MoveStep {
+ public:
+  HandOverItems(PyObject *array, Ref<ArrayItems> items)
+      : array_(PyRef::borrow(array)), items_(std::move(items)) {}
+  void undo() override {
+    if (!items_->put_back(array_.get())) PyErr_WriteUnraisable(array_.get());
+  }
+
+ private:
+  const PyRef array_;
+  const Ref<ArrayItems> items_;
+};
+
+class HandOverBytes final : public MoveStep {
+ public:
+  void undo() override { detachment.undo(); }
+  Detachment detachment;
+};
+
+}  // namespace
+
+bool has_array_storage(TransferState &state, PyObject *object) {
+  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
+  return load_array(state) && Py_IS_TYPE(object, state.array) && SharedAllocator::is_in_use() &&
+         ArrayStorage::verified(state.array);
+}
+
+PyObject *ArrayItems::attach(TransferState &state) {
+  if (is_received_) {
+    PyErr_SetString(PyExc_RuntimeError, "what this message carried has been received before");
+    return nullptr;
+  }
+  if (!load_array(state)) return nullptr;
+  PyRef array = new_array(state, typecode_);
+  if (!array) return nullptr;
+  ArrayStorage::swap(array.get(), items_);
+  is_received_ = true;
+  return array.release();
+}
+
+bool ArrayItems::put_back(PyObject *array) {
+  if (is_received_) return true;
+  const bool is_viewed = !ArrayStorage::is_plain(array);
+  ArrayStorage::swap(array, items_);
+  if (items_.size != 0 && !ArrayStorage::append(array, items_)) return false;
+  if (is_viewed) items_ = {};  // a view shows them, for good
+  return true;
+}
+
+bool Encoder::write_array(PyObject *object) {
+  const bool is_moved = moves() && !is_inside();
+  if (is_moved && !ArrayStorage::is_plain(object))
+    return refuse(object, "it cannot be emptied while a view of it exists");
+  const char typecode = ArrayStorage::typecode(object);
+  ArrayStorage::Items items;
+  if (is_moved) {
+    ArrayStorage::swap(object, items);
+  } else {
+    const PyRef copy = PyRef::steal(PySequence_GetSlice(object, 0, PY_SSIZE_T_MAX));
+    if (!copy) return false;
+    ArrayStorage::swap(copy.get(), items);
+  }
+  auto carried = make_ref<ArrayItems>(typecode, items);
+  if (is_moved) {
+    CopiedContainer &noted = containers_->back();  // by note_container()
+    noted.step = std::make_unique<HandOverItems>(object, carried);
+  }
+  put(Tag::kShared, records_.shared.size(), kNumbered);
+  records_.shared.emplace_back(std::move(carried));
+  number(object);
+  return true;
+}
+
+/// A bytearray among what cannot move as it is: its bytes can.
+bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
+  auto step = std::make_unique<HandOverBytes>();
+  const Detachment::Result result = step->detachment.empty(bytearray);
+  if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
+  if (result != Detachment::Result::kDone) return result == Detachment::Result::kForeign;
+  done = true;
+  put(Tag::kMoved, records_.shared.size(), kNumbered);
+  records_.shared.emplace_back(step->detachment.graph());
+  number(bytearray);
+  containers_->back().step = std::move(step);  // noted by note_container()
+  return true;
+}
+
+}  // namespace interlock
