@@ -26,7 +26,7 @@ _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 def reduce_definition(obj):
     """The parts of a function or class that cannot be imported. Called by the encoder."""
     if isinstance(obj, type):
-        if (name := _TYPE_NAMES.get(obj)) is not None:
+        if (name := _TYPE_NAMES.get(id(obj))) is not None:
             return getattr, (types, name)
         if not obj.__flags__ & _HEAP_TYPE:
             raise TypeError("no import finds it")
@@ -35,8 +35,8 @@ def reduce_definition(obj):
     return _restore, (_definition(obj),)
 
 
-# Builtin types that have no name among the builtins.
-_TYPE_NAMES = {value: name for name, value in vars(types).items() if isinstance(value, type)}
+# Builtin types that have no name among the builtins, by id: a metaclass may forbid hashes.
+_TYPE_NAMES = {id(value): name for name, value in vars(types).items() if isinstance(value, type)}
 
 
 def _definition(obj):

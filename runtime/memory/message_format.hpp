@@ -44,7 +44,7 @@ enum class Tag : std::uint8_t {
   kReduce,     // two children, callable and arguments; then kBuild or kUse
   kBuild,      // the object is made now. Operand: BuildPart; a child for each, in that order
   kUse,        // the object was made meanwhile, deeper down. Operand: its number
-  kUseTuple,   // the same of the tuple that has just become full
+  kUseTuple,   // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 
 /// What follows kBuild after kReduce: items to append, alternating keys and values to set, a

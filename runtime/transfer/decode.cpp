@@ -266,12 +266,15 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
 
 /// A tuple is full: it gets its number, or gives way to its twin that was made deeper down.
 PyObject *Decoder::close_tuple(PyObject *tuple) {
-  if (next_ == end_ || tag_of(*next_) != Tag::kUseTuple) {
+  // Several tuples may end here; the one that is meant ends when this many numbers are taken.
+  if (next_ == end_ || tag_of(*next_) != Tag::kUseTuple || next_[1] != numbered_.size()) {
     number(tuple);
     return tuple;
   }
   const PyRef owned = PyRef::steal(tuple);
-  return Py_NewRef(numbered(static_cast<std::size_t>(operand_of(*next_++))));
+  PyObject *const same = numbered(static_cast<std::size_t>(operand_of(*next_)));
+  next_ += 2;
+  return Py_NewRef(same);
 }
 
 bool Decoder::add(Frame &frame, PyObject *child) {

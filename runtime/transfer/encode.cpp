@@ -247,6 +247,7 @@ bool Encoder::close_tuple(Frame &frame) {
   if (!frame.numbered) return true;
   if (const std::uint64_t *const made = numbers_.find(frame.object)) {
     put(Tag::kUseTuple, *made);
+    records_.put(next_number_);
   } else {
     number(frame.object);
   }

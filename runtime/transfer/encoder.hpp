@@ -96,7 +96,8 @@ class Encoder {
 
   // transfer/reduce.cpp: what crosses by name or by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
-  [[nodiscard]] PyRef parts_of(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
+  [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
   [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
@@ -104,7 +105,7 @@ class Encoder {
   [[nodiscard]] bool write_named(PyObject *object, bool &written);
   /// Appends a note with the path to the exception that Python code of the object raised.
   void note_path();
-  void explain_refusal(PyObject *object);
+  bool explain_refusal(PyObject *object);
 
   void put(Tag tag, std::uint64_t operand = 0, std::uint64_t flags = 0) {
     records_.put(make_header(tag, operand, flags));

@@ -81,12 +81,19 @@ bool load_reducers(TransferState &state) {
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (PyModule_Check(object)) return write_module(object);
-  if (is_named(object)) {
+  // A metaclass may say how its classes cross; what import finds crosses by name otherwise.
+  PyObject *reducer = nullptr;
+  const bool is_plain = type == &PyType_Type || type == &PyFunction_Type;
+  if (!is_plain && !find_reducer(type, reducer)) return false;
+  if (reducer == nullptr && is_named(object)) {
     bool written = false;
     if (!write_named(object, written)) return false;
     if (written) return true;
   }
-  PyRef parts = parts_of(object, type);
+  if (!load_reducers(state_)) return false;
+  if (reducer == nullptr && (PyType_Check(object) || PyFunction_Check(object)))
+    reducer = state_.reduce_definition;
+  PyRef parts = parts_of(object, reducer);
   if (!parts) return false;
   if (!PyUnicode_Check(parts.get())) return open_reduce(object, std::move(parts));
   PyRef module = text_attribute(object, "__module__");
@@ -122,36 +129,45 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   return push_items(tag, object, std::move(names), size);
 }
 
-PyRef Encoder::parts_of(PyObject *object, PyTypeObject *type) {
-  if (!load_reducers(state_)) return {};
+/// What interlock.register() or copyreg have for exactly this type, or null. False with a Python
+/// exception set.
+bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
+  if (!load_reducers(state_)) return false;
   PyObject *const key = reinterpret_cast<PyObject *>(type);
-  PyObject *reducer = nullptr;
-  if (PyType_Check(object) || PyFunction_Check(object)) {
-    reducer = state_.reduce_definition;
-  } else {
-    reducer = PyDict_GetItemWithError(state_.reducers, key);
-    if (reducer == nullptr && !PyErr_Occurred())
-      reducer = PyDict_GetItemWithError(state_.dispatch_table, key);
-    if (PyErr_Occurred()) return {};
+  for (PyObject *const table : {state_.reducers, state_.dispatch_table}) {
+    reducer = PyDict_GetItemWithError(table, key);
+    if (reducer != nullptr) return true;
+    if (PyErr_Occurred() == nullptr) continue;
+    // A class without a hash is in no table.
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
+    PyErr_Clear();
   }
+  return true;
+}
+
+PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
+  const PyRef held = PyRef::borrow(reducer);  // it may unregister itself
   PyRef parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
                                    : parts_by_protocol(object);
-  if (parts) return parts;
-  explain_refusal(object);
-  return {};
+  if (!parts) (void)explain_refusal(object);
+  return parts;
 }
 
 /// After the object's own code raised: a TypeError says that it cannot be copied, anything else
-/// goes to the caller as it is.
-void Encoder::explain_refusal(PyObject *object) {
-  if (!PyErr_ExceptionMatches(PyExc_TypeError)) return note_path();
-  if (PyErr_ExceptionMatches(state_.transfer_error)) return;
+/// goes to the caller as it is, with a note. Returns false.
+bool Encoder::explain_refusal(PyObject *object) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
+    note_path();
+    return false;
+  }
+  if (PyErr_ExceptionMatches(state_.transfer_error)) return false;
   PyRef cause = PyRef::steal(PyErr_GetRaisedException());
   const std::string reason = reason_of(cause.get());
   refuse(object, reason.empty() ? nullptr : reason.c_str());
   const PyRef refusal = PyRef::steal(PyErr_GetRaisedException());
   PyException_SetCause(refusal.get(), cause.release());
   PyErr_SetRaisedException(Py_NewRef(refusal.get()));
+  return false;
 }
 
 PyRef Encoder::parts_by_protocol(PyObject *object) {
@@ -181,13 +197,14 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
   add(PyRef::borrow(part(1)), 0);
   if (PyObject *const items = part(3)) {
     PyRef list = PyRef::steal(PySequence_List(items));
-    if (!list) return false;
+    if (!list) return explain_refusal(object);
     add(std::move(list), kListItems);
   }
   if (PyObject *const items = part(4)) {
     PyRef flat = PyRef::steal(PyList_New(0));
+    if (!flat) return false;
     const PyRef iterator = PyRef::steal(PyObject_GetIter(items));
-    if (!flat || !iterator) return false;
+    if (!iterator) return explain_refusal(object);
     while (const PyRef pair = PyRef::steal(PyIter_Next(iterator.get()))) {
       if (!PyTuple_Check(pair.get()) || PyTuple_GET_SIZE(pair.get()) != 2)
         return refuse(object, "the fifth part of its __reduce_ex__ gives no pairs");
@@ -195,9 +212,11 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
           PyList_Append(flat.get(), PyTuple_GET_ITEM(pair.get(), 1)) != 0)
         return false;
     }
-    if (PyErr_Occurred()) return false;
+    if (PyErr_Occurred()) return explain_refusal(object);
     add(std::move(flat), kDictItems);
   }
+  if (part(5) != nullptr && !PyCallable_Check(part(5)))
+    return refuse(object, "the sixth part of its __reduce_ex__ cannot be called");
   if (part(5) != nullptr) add(PyRef::borrow(part(5)), kStateSetter);
   if (part(2) != nullptr) add(PyRef::borrow(part(2)), kState);
   put(Tag::kReduce);

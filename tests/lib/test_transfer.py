@@ -174,6 +174,21 @@ class Values(support.TestCase):
         result = round_trip(outer)
         self.assertIs(result[0][0], result)
 
+    def test_cycles_of_tuples_that_end_together(self):
+        """Nothing stands in the message between the end of a tuple and those of the ones around it."""
+        for wrap in (list, Plain, collections.deque):
+            for depth in range(4):
+                inner = wrap()
+                outer = functools.reduce(lambda x, _: (x, x), range(depth), (inner,))
+                add = getattr(inner, "append", lambda x: setattr(inner, "x", x))
+                add(outer)
+                result = round_trip(outer)
+                steps = result
+                for _ in range(depth):
+                    self.assertIs(steps[0], steps[1])
+                    steps = steps[1]
+                self.assertIs(steps[0].x if wrap is Plain else steps[0][0], result)
+
     def test_nesting_without_a_limit(self):
         for wrap in (lambda x: [x], lambda x: (x,), lambda x: {"k": x}, lambda x: Plain(x=x)):
             deep = None
