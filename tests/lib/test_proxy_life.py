@@ -263,11 +263,12 @@ if __name__ == "__main__":
             self.assertEqual(account.balance, 5)
 
     def test_a_call_that_takes_longer_than_the_lease_is_use(self):
-        account = self.interpreter().call(make_account_with, 0.01)
+        lease = 0.2 * support.SLOWER
+        account = self.interpreter().call(make_account_with, lease)
         channel = interlock.Channel(1)
         future = account.wait.submit(channel)
         with self.assertRaises(TimeoutError):
-            future.result(0.05)
+            future.result(2 * lease)
         channel.send(None)
         self.assertIsNone(future.result(support.LIMIT))
 
