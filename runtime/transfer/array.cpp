@@ -51,6 +51,12 @@ bool has_array_storage(TransferState &state, PyObject *object) {
          ArrayStorage::verified(state.array);
 }
 
+bool is_viewed_array(TransferState &state, PyObject *object) {
+  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
+  return load_array(state) && Py_IS_TYPE(object, state.array) &&
+         ArrayStorage::verified(state.array) && !ArrayStorage::is_plain(object);
+}
+
 PyObject *ArrayItems::attach(TransferState &state) {
   if (is_received_) {
     PyErr_SetString(PyExc_RuntimeError, "what this message carried has been received before");
@@ -91,9 +97,8 @@ bool Encoder::write_array(PyObject *object) {
     CopiedContainer &noted = containers_->back();  // by note_container()
     noted.step = std::make_unique<HandOverItems>(object, carried);
   }
-  put(Tag::kShared, records_.shared.size(), kNumbered);
+  put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(std::move(carried));
-  number(object);
   return true;
 }
 
@@ -104,9 +109,8 @@ bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
   if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
   if (result != Detachment::Result::kDone) return result == Detachment::Result::kForeign;
   done = true;
-  put(Tag::kMoved, records_.shared.size(), kNumbered);
+  put(Tag::kMoved, records_.shared.size(), number_if(true, bytearray));
   records_.shared.emplace_back(step->detachment.graph());
-  number(bytearray);
   containers_->back().step = std::move(step);  // noted by note_container()
   return true;
 }

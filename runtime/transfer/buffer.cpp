@@ -211,9 +211,8 @@ bool Encoder::write_buffer(PyObject *object) {
   Ref<Buffer> buffer =
       is_copied ? copy_buffer(view.get(), face) : lend_buffer(std::move(view), face);
   if (!buffer) return refuse_buffer(object);
-  put(Tag::kShared, records_.shared.size(), kNumbered);
+  put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(std::move(buffer));
-  number(object);
   return true;
 }
 
@@ -222,12 +221,10 @@ bool Encoder::write_bytes_of(PyObject *object, PyObject *view) {
   const Py_buffer &layout = *PyMemoryView_GET_BUFFER(view);
   const auto size = static_cast<std::size_t>(layout.len);
   const Tag tag = layout.readonly ? Tag::kBytes : Tag::kByteArray;
-  void *const room = records_.put_room(make_header(tag, size, kNumbered), size);
+  void *const room = records_.put_room(make_header(tag, size, number_if(true, object)), size);
   const char order = PyBuffer_IsContiguous(&layout, 'F') ? 'F' : 'C';
-  if (room != nullptr && size != 0 && PyBuffer_ToContiguous(room, &layout, layout.len, order) != 0)
-    return false;
-  number(object);
-  return true;
+  if (room == nullptr || size == 0) return true;  // for want of memory, the end of the walk fails
+  return PyBuffer_ToContiguous(room, &layout, layout.len, order) == 0;
 }
 
 }  // namespace interlock

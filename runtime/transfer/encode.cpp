@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/array.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -33,11 +34,12 @@ bool fail_changed(const char *what) {
 }
 
 Status encode_with(const char *root, PyObject *object, Message &message,
-                   std::vector<CopiedContainer> *containers) {
+                   std::vector<CopiedContainer> *containers, bool is_read_often = false) {
   TransferState *const state = transfer_state();
-  if (state == nullptr || !Encoder(*state, root, containers).run(object, message))
-    return Code::kEPYTHON;
-  return {};
+  if (state == nullptr) return Code::kEPYTHON;
+  Encoder encoder(*state, root, containers);
+  if (is_read_often) encoder.set_read_often();
+  return encoder.run(object, message) ? Code::kOk : Code::kEPYTHON;
 }
 
 }  // namespace
@@ -51,11 +53,7 @@ Status encode(PyObject *object, const char *root, Message &message) {
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root);
-  encoder.set_read_often();
-  return encoder.run(object, message) ? Status() : Code::kEPYTHON;
+  return encode_with(root, object, message, nullptr, true);
 }
 
 Status encode_noting(PyObject *object, const char *root, Message &message,
@@ -348,8 +346,10 @@ bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
                         std::strcmp(type->tp_name, "collections.deque") == 0 ||
                         std::strcmp(type->tp_name, "array.array") == 0;
   if (!is_known) return true;
-  if (PyByteArray_Check(object) && !ByteArrayStorage::is_plain(object))
-    return refuse(object, "it cannot be emptied while a view of it exists");
+  const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
+                                                   : is_viewed_array(state_, object);
+  if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
+  if (PyErr_Occurred()) return false;
   CopiedContainer &copied = containers_->emplace_back();
   copied.object = PyRef::borrow(object);
   if (PySet_Check(object)) {
@@ -386,12 +386,11 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   if (type == &PySet_Type) return open_elements(Tag::kSet, object);
   if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
   opened = type == &PyByteArray_Type;
-  if (!opened) return true;
-  if (moves() && !is_inside()) {
+  if (opened && moves() && !is_inside()) {
     bool done = false;
     if (!hand_over_bytes(object, done) || done) return done;
   }
-  write_bytearray(object);
+  if (opened) write_bytearray(object);
   return true;
 }
 

@@ -159,9 +159,7 @@ class Encoder {
   /// Whether the sender gives away what it sends.
   [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
   /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
-  [[nodiscard]] bool is_inside() const noexcept {
-    return !frames_.empty() && frames_.back().is_inside;
-  }
+  [[nodiscard]] bool is_inside() noexcept { return !frames_.empty() && frames_.back().is_inside; }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
   [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
@@ -170,8 +168,8 @@ class Encoder {
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
   bool is_careful_;  // from the beginning where containers are noted: what is done to them stays
-  bool starts_again_ = false;
   bool is_read_often_ = false;
+  bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;

@@ -104,23 +104,21 @@ bool load_reducers(TransferState &state) {
   if (state.dispatch_table == nullptr || state.reducers == nullptr ||
       state.reduce_definition == nullptr)
     return false;
-  const PyRef foreign = PyRef::steal(PyImport_ImportModule("interlock._foreign"));
-  if (!foreign) return false;
-  state.reduce_foreign = PyObject_GetAttrString(foreign.get(), "reduce");
-  if (state.reduce_foreign == nullptr) return false;
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
 }
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (PyModule_Check(object)) return write_module(object);
-  if (is_buffer(object, type)) return write_buffer(object);
-  if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
-  if (PyErr_Occurred()) return false;
   // A metaclass may say how its classes cross; what import finds crosses by name otherwise.
   PyObject *reducer = nullptr;
   const bool is_plain = type == &PyType_Type || type == &PyFunction_Type;
   if (!is_plain && !find_reducer(type, reducer)) return false;
+  if (reducer == nullptr) {
+    if (is_buffer(object, type)) return write_buffer(object);
+    if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
+    if (PyErr_Occurred()) return false;
+  }
   if (reducer == nullptr && is_named(object)) {
     bool written = false;
     if (!write_named(object, written)) return false;
@@ -183,18 +181,18 @@ bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
   const PyRef held = PyRef::borrow(reducer);  // it may unregister itself
-  PyRef foreign;
-  if (reducer == nullptr && is_foreign(Py_TYPE(object)) && !parts_of_foreign(object, foreign))
+  PyRef parts;
+  if (reducer == nullptr && is_foreign(Py_TYPE(object)) && !parts_of_foreign(object, parts))
     return {};
-  if (foreign) return foreign;
-  PyRef parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
-                                   : parts_by_protocol(object);
+  if (parts) return parts;
+  parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
+                             : parts_by_protocol(object);
   if (parts) return parts;
   // A socket says first that pickle cannot take it.
   if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyErr_ExceptionMatches(state_.transfer_error)) {
     PyRef refusal = PyRef::steal(PyErr_GetRaisedException());
-    if (!parts_of_foreign(object, foreign)) return {};
-    if (foreign) return foreign;
+    if (!parts_of_foreign(object, parts)) return {};
+    if (parts) return parts;
     PyErr_SetRaisedException(refusal.release());
   }
   (void)explain_refusal(object);
@@ -203,6 +201,11 @@ PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
 
 /// What interlock._foreign knows of an object, if anything. False, and refused, with the reason.
 bool Encoder::parts_of_foreign(PyObject *object, PyRef &parts) {
+  if (state_.reduce_foreign == nullptr) {
+    const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._foreign"));
+    state_.reduce_foreign = module ? PyObject_GetAttrString(module.get(), "reduce") : nullptr;
+    if (state_.reduce_foreign == nullptr) return false;
+  }
   parts = PyRef::steal(PyObject_CallOneArg(state_.reduce_foreign, object));
   if (!parts) return explain_refusal(object);
   if (Py_IsNone(parts.get())) {

@@ -54,7 +54,7 @@ struct TransferState {
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
-  PyObject *reduce_foreign;     // interlock._foreign.reduce
+  PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
   IntRecycler ints;
   CollectorPace pace;
 };
