@@ -59,10 +59,10 @@ class Shared : public RefCounted {
     kEvent,
     kBarrier,
     kMovedGraph,
+    kProxy,
     kBuffer,
     kArrayItems,
     kDescriptor,
-    kProxy,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

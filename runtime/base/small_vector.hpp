@@ -33,6 +33,7 @@ class SmallVector {
   void clear() noexcept { end_ = begin_; }
 
   [[nodiscard]] T &back() noexcept { return end_[-1]; }
+  [[nodiscard]] const T &back() const noexcept { return end_[-1]; }
   [[nodiscard]] T &operator[](std::size_t index) noexcept { return begin_[index]; }
   [[nodiscard]] const T &operator[](std::size_t index) const noexcept { return begin_[index]; }
   [[nodiscard]] std::size_t size() const noexcept {

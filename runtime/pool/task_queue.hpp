@@ -65,8 +65,8 @@ class TaskQueue final : public RefCounted {
     Idle *next = nullptr;
   };
   void choose_locked(Idle *&link, Ref<Work> work);
-  void forget_locked(Idle &idle) noexcept;
   [[nodiscard]] Ref<Work> take_locked(const void *worker);
+  void forget_locked(Idle &idle) noexcept;
   template <typename Chosen>
   [[nodiscard]] std::vector<Ref<Work>> take_all_locked(Chosen chosen);
 

@@ -82,6 +82,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kBarrier:
       type = state->barrier;
       break;
+    case Shared::Kind::kProxy:
+      return wrap_proxy(*state, std::move(shared));
     case Shared::Kind::kBuffer:
       return wrap_buffer(*state, std::move(shared));
     case Shared::Kind::kArrayItems:
@@ -89,8 +91,6 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kDescriptor:
       type = state->descriptor;
       break;
-    case Shared::Kind::kProxy:
-      return wrap_proxy(*state, std::move(shared));
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

@@ -96,13 +96,28 @@ int execute(PyObject *module) {
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type : {state->transfer.handle, state->transfer.buffer, state->transfer.array})
-    Py_VISIT(type);
-  for (PyTypeObject *type :
-       {state->definition, state->descriptor, state->channel, state->sender, state->loop_bell,
-        state->loop_waiter, state->timer, state->interpreter, state->task_queue, state->task,
-        state->completions, state->map_job, state->global_lock, state->lock, state->semaphore,
-        state->event, state->barrier, state->proxy, state->proxy_server}) {
+  for (PyTypeObject *type : {state->transfer.handle,
+                             state->transfer.buffer,
+                             state->transfer.array,
+                             state->descriptor,
+                             state->definition,
+                             state->channel,
+                             state->sender,
+                             state->loop_bell,
+                             state->loop_waiter,
+                             state->timer,
+                             state->interpreter,
+                             state->task_queue,
+                             state->task,
+                             state->completions,
+                             state->map_job,
+                             state->global_lock,
+                             state->lock,
+                             state->semaphore,
+                             state->event,
+                             state->barrier,
+                             state->proxy,
+                             state->proxy_server}) {
     Py_VISIT(type);
   }
   for (PyObject *object : {state->transfer.transfer_error, state->channel_closed,

@@ -28,10 +28,10 @@ struct ModuleState {
   PyTypeObject *semaphore;
   PyTypeObject *event;
   PyTypeObject *barrier;
-  PyTypeObject *descriptor;
   PyTypeObject *proxy;
   PyTypeObject *proxy_server;
   PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
+  PyTypeObject *descriptor;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;

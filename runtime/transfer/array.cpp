@@ -23,14 +23,6 @@ PyRef new_array(const TransferState &state, char typecode) {
   return PyRef::steal(PyObject_CallFunction(reinterpret_cast<PyObject *>(state.array), "s", text));
 }
 
-/// Whether `object` is an array.array whose storage is known. False, perhaps with a Python
-/// exception set, if not.
-bool is_array(TransferState &state, PyObject *object) {
-  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
-  return load_array(state) && Py_IS_TYPE(object, state.array) &&
-         ArrayStorage::verified(state.array);
-}
-
 /// What a move does to an array: its items are in the message.
 class HandOverItems final : public MoveStep {
  public:
@@ -52,6 +44,18 @@ class HandOverBytes final : public MoveStep {
 };
 
 }  // namespace
+
+bool has_array_storage(TransferState &state, PyObject *object) {
+  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
+  return load_array(state) && Py_IS_TYPE(object, state.array) && SharedAllocator::is_in_use() &&
+         ArrayStorage::verified(state.array);
+}
+
+bool is_viewed_array(TransferState &state, PyObject *object) {
+  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
+  return load_array(state) && Py_IS_TYPE(object, state.array) &&
+         ArrayStorage::verified(state.array) && !ArrayStorage::is_plain(object);
+}
 
 PyObject *ArrayItems::attach(TransferState &state) {
   if (is_received_) {
@@ -75,13 +79,10 @@ bool ArrayItems::put_back(PyObject *array) {
   return true;
 }
 
-bool Encoder::write_array(PyObject *object, bool &written) {
-  if (!is_array(state_, object)) return PyErr_Occurred() == nullptr;
+bool Encoder::write_array(PyObject *object) {
   const bool is_moved = moves() && !is_inside();
   if (is_moved && !ArrayStorage::is_plain(object))
     return refuse(object, "it cannot be emptied while a view of it exists");
-  if (is_read_often_ || !SharedAllocator::is_in_use()) return true;  // by its parts
-  written = true;
   const char typecode = ArrayStorage::typecode(object);
   ArrayStorage::Items items;
   if (is_moved) {

@@ -31,4 +31,12 @@ class ArrayItems final : public Shared {
   bool is_received_ = false;
 };
 
+/// Whether `object` is an array of which somebody has a view, so that it cannot be emptied. False
+/// also with a Python exception set. Thread: attached.
+[[nodiscard]] bool is_viewed_array(TransferState &state, PyObject *object);
+
+/// Whether `object` is an array.array whose storage can be handed over. False, perhaps with a
+/// Python exception set, if not.  Thread: attached.
+[[nodiscard]] bool has_array_storage(TransferState &state, PyObject *object);
+
 }  // namespace interlock

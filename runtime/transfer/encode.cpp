@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/array.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -137,7 +138,6 @@ void Encoder::forget() noexcept {
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
-  if (containers_ != nullptr && starts_again_) containers_->clear();
 }
 
 void Encoder::release(Frame &frame) noexcept {
@@ -340,14 +340,16 @@ bool Encoder::write_shared(PyObject *object) {
 }
 
 bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
-  if (!frames_.empty() && frames_.back().is_inside) return true;
+  if (is_inside()) return true;
   const bool is_known = PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
                         PyByteArray_Check(object) ||
                         std::strcmp(type->tp_name, "collections.deque") == 0 ||
                         std::strcmp(type->tp_name, "array.array") == 0;
   if (!is_known) return true;
-  if (PyByteArray_Check(object) && !ByteArrayStorage::is_plain(object))
-    return refuse(object, "it cannot be emptied while a view of it exists");
+  const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
+                                                   : is_viewed_array(state_, object);
+  if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
+  if (PyErr_Occurred()) return false;
   CopiedContainer &copied = containers_->emplace_back();
   copied.object = PyRef::borrow(object);
   if (PySet_Check(object)) {
@@ -384,7 +386,7 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   if (type == &PySet_Type) return open_elements(Tag::kSet, object);
   if (type == &PyFrozenSet_Type) return open_elements(Tag::kFrozenSet, object);
   opened = type == &PyByteArray_Type;
-  if (opened && moves() && is_careful_ && !is_inside()) {
+  if (opened && moves() && !is_inside()) {
     bool done = false;
     if (!hand_over_bytes(object, done) || done) return done;
   }

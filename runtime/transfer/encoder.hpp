@@ -46,7 +46,7 @@ class Encoder {
   /// `containers`: null, or where to note the containers that a move leaves empty.
   Encoder(TransferState &state, const char *root,
           std::vector<CopiedContainer> *containers = nullptr)
-      : state_(state), root_(root), containers_(containers) {}
+      : state_(state), root_(root), containers_(containers), is_careful_(containers != nullptr) {}
   ~Encoder() { forget(); }
   Encoder(const Encoder &) = delete;
   Encoder &operator=(const Encoder &) = delete;
@@ -116,7 +116,7 @@ class Encoder {
   bool refuse_buffer(PyObject *object);
 
   // transfer/array.cpp
-  [[nodiscard]] bool write_array(PyObject *object, bool &written);
+  [[nodiscard]] bool write_array(PyObject *object);
   [[nodiscard]] bool hand_over_bytes(PyObject *bytearray, bool &done);
 
   // transfer/reduce.cpp: what crosses by name or by its parts.
@@ -167,8 +167,8 @@ class Encoder {
   TransferState &state_;
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
+  bool is_careful_;  // from the beginning where containers are noted: what is done to them stays
   bool is_read_often_ = false;
-  bool is_careful_ = false;
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;

@@ -121,9 +121,8 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (!is_plain && !find_reducer(type, reducer)) return false;
   if (reducer == nullptr) {
     if (is_buffer(object, type)) return write_buffer(object);
-    bool written = false;
-    if (!write_array(object, written)) return false;
-    if (written) return true;
+    if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
+    if (PyErr_Occurred()) return false;
   }
   if (reducer == nullptr && is_named(object)) {
     bool written = false;
