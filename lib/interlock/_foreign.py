@@ -7,7 +7,7 @@ rebuilt around their bytes.
 
 import sys
 
-from _interlock import Descriptor
+from _interlock import Descriptor, PickleBuffer
 
 
 def reduce(obj):
@@ -68,8 +68,6 @@ def _wrap(descriptor, make):
 
 
 def _reduce_c_data(obj, ctypes):
-    from _pickle import PickleBuffer
-
     cls = type(obj)
     try:
         if not isinstance(obj, (ctypes.Array, ctypes.Structure, ctypes.Union)):

@@ -105,6 +105,12 @@ class Buffer:
     """Memory that a message lent or brought: what a received memoryview looks at."""
 
 @final
+class PickleBuffer:
+    """CPython's own: a buffer that is told apart from the object it belongs to."""
+
+    def __new__(cls, obj: Any) -> PickleBuffer: ...
+
+@final
 class Descriptor(Handle):
     """A duplicate of a descriptor that can be sent."""
 

@@ -35,7 +35,10 @@ PyType_Spec spec = {
 }  // namespace
 
 bool add_buffer(PyObject *module, ModuleState &state) {
-  return add_type(module, spec, nullptr, state.transfer.buffer);
+  // CPython keeps it in the module of pickle, which nothing here needs otherwise.
+  auto *const pickle_buffer = reinterpret_cast<PyObject *>(&PyPickleBuffer_Type);
+  return add_type(module, spec, nullptr, state.transfer.buffer) &&
+         PyModule_AddObjectRef(module, "PickleBuffer", pickle_buffer) == 0;
 }
 
 PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer) {

@@ -168,7 +168,7 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   return push_items(tag, object, std::move(names), size);
 }
 
-/// What interlock.register() or copyreg have for exactly this type, or null. False with a Python
+/// What interlock._definitions or copyreg have for exactly this type, or null. False with a Python
 /// exception set.
 bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
   if (!load_reducers(state_)) return false;

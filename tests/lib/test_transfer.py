@@ -189,6 +189,56 @@ class Values(support.TestCase):
                     steps = steps[1]
                 self.assertIs(steps[0].x if wrap is Plain else steps[0][0], result)
 
+    def test_a_list_that_only_its_tuple_holds_closes_a_cycle(self):
+        outer = ([], {}, {1})
+        outer[0].append(outer)
+        outer[1]["outer"] = [outer]
+        result = round_trip(outer)
+        self.assertIs(result[0][0], result)
+        self.assertIs(result[1]["outer"][0], result)
+
+    def test_code_that_leads_back_to_what_only_one_place_held(self):
+        holder = [[1], {"k": 2}, (3, [])]
+
+        class Lazy:
+            def __reduce__(self):
+                return Plain, (), {"seen": [*holder, holder[2][1]]}
+
+        result = round_trip([*[[each] for each in range(20)], holder, Lazy()])
+        self.assertEqual(result[20], holder)
+        for seen, there in zip(result[21].seen, [*result[20], result[20][2][1]]):
+            self.assertIs(seen, there)
+
+    def test_rows_with_the_same_keys(self):
+        names = ["a", "bcd", "é", "日本"]
+        rows = [dict.fromkeys(names, [each]) | {"n": each, "t": (each, {"n": 1})} for each in range(50)]
+        rows += [dict(reversed(row.items())) for row in rows] + [{}, {1: 2}, {"a": 1}, {"a": 2}, {"b": 3}]
+        for sent in (rows, [*rows, Record("late", [])]):
+            result = round_trip(sent)
+            self.assertEqual(result, sent)
+            self.assertEqual([list(row) for row in result[:100]], [list(row) for row in rows[:100]])
+            result[3]["n"] = "changed"
+            del result[4]["a"]
+            self.assertEqual(result[5], rows[5])
+        gc.collect()
+        self.assertEqual(result[5], rows[5])
+
+    def test_a_row_that_is_changed_while_it_is_filled(self):
+        """Whatever it is then, the values of the message come into it by their keys."""
+        for change in (clear, exchange, grow, shrink, fill):
+            rows = [{"x": 1, "y": 2}, {"x": 1, "y": 2}, {"x": None, "y": 2}]
+            rows[2]["x"] = Changer(rows[2], change)
+            result = round_trip(rows)
+            expected = {"x": None, "y": None}
+            change(expected)
+            expected |= {"x": result[2]["x"], "y": 2}
+            self.assertEqual(list(result[2].items()), list(expected.items()), change)
+            self.assertIs(type(result[2]["x"]), Changer)
+            self.assertEqual(result[1], {"x": 1, "y": 2})
+            expected = None
+            gc.collect()
+            self.assertFalse([each for each in gc.get_objects() if type(each) is Passing], change)
+
     def test_nesting_without_a_limit(self):
         for wrap in (lambda x: [x], lambda x: (x,), lambda x: {"k": x}, lambda x: Plain(x=x)):
             deep = None
@@ -255,6 +305,85 @@ class Values(support.TestCase):
         for _ in range(300):
             obj = grow(5)
             self.assertEqual(round_trip(obj), obj, f"seed {seed}")
+
+    def test_random_graphs_keep_their_shape(self):
+        """Shared references and cycles: the twin is walked as the original is."""
+        seed = random.randrange(1 << 32)
+        rng = random.Random(seed)
+        for with_code in (False, True):
+            for _ in range(300):
+                made = [[]]
+                for _ in range(rng.randrange(40)):
+                    items = [rng.choice(made) if rng.random() < 0.7 else str(rng.randrange(3)) for _ in range(3)]
+                    make = rng.choice([list, tuple, by_key, *([as_plain] if with_code else [])])
+                    made.append(make(items[: rng.randrange(4)]))
+                mutable = [each for each in made if isinstance(each, list)]
+                for each in mutable[: rng.randrange(4)]:
+                    each.append(rng.choice(made))
+                obj = made[-1] if rng.random() < 0.5 else made
+                self.assertEqual(walk(round_trip(obj)), walk(obj), f"seed {seed}")
+
+
+def by_key(items):
+    return dict(zip(("a", "long", "ü"), items))
+
+
+def as_plain(items):
+    return Plain(**by_key(items))
+
+
+def walk(root):
+    """What a walk meets: texts, types, sizes, and the numbers of what it has met before."""
+    met, numbers, left = [], {}, [root]
+    while left:
+        obj = left.pop()
+        if isinstance(obj, str) or (isinstance(obj, tuple) and not obj):
+            met.append(obj)
+            continue
+        is_new = id(obj) not in numbers
+        met.append((type(obj), numbers.setdefault(id(obj), len(numbers))))
+        if is_new:
+            parts = vars(obj) if isinstance(obj, Plain) else obj
+            children = [part for item in parts.items() for part in item] if isinstance(parts, dict) else parts
+            met.append(len(children))
+            left += children
+    return met
+
+
+class Changer:
+    """Changes the dict that it stands in when it is rebuilt."""
+
+    def __init__(self, row, change):
+        self.row, self.change = row, change
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        self.change(self.row)
+
+
+class Passing:
+    """Is replaced by what the message carries."""
+
+
+def clear(row):
+    row.clear()
+
+
+def exchange(row):
+    row.clear()
+    row.update(y=None, x=None)
+
+
+def grow(row):
+    row.update(dict.fromkeys("abcdefghi"))
+
+
+def shrink(row):
+    del row["x"]
+
+
+def fill(row):
+    row["y"] = Passing()
 
 
 def os_path():

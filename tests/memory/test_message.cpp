@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "memory/message.hpp"
+#include "memory/message_builder.hpp"
 
 using interlock::Message;
 
@@ -53,4 +55,57 @@ Test(message, bytes_may_hold_anything) {
   const std::string_view data("\0\xff\0x", 4);
   cr_assert(*Message::from_bytes(data).as_bytes() == data);
   cr_assert(Message::from_bytes({}).as_bytes()->empty());
+}
+
+Test(message_builder, takes_all_words_of_a_message_of_any_length) {
+  interlock::MessageBuilder builder;
+  for (const std::size_t count : {2, 63, 64, 65, 511, 512, 513, 100'000, 3}) {
+    for (std::size_t i = 0; i < count; ++i) builder.put(i);
+    Message message;
+    cr_assert(builder.take(message));
+    cr_assert_eq(message.body()->size, count);
+    for (std::size_t i = 0; i < count; ++i) cr_assert_eq(message.body()->words()[i], i);
+    cr_assert_eq(builder.size(), 0);
+  }
+}
+
+Test(message_builder, data_is_padded_to_whole_words) {
+  const std::string data(1001, 'x');
+  interlock::MessageBuilder builder;
+  for (const std::size_t size : {0, 1, 7, 8, 9, 1001}) builder.put_data(size, data.data(), size);
+  builder.put(7);
+  Message message;
+  cr_assert(builder.take(message));
+  const std::uint64_t *next = message.body()->words();
+  for (const std::size_t size : {0, 1, 7, 8, 9, 1001}) {
+    cr_assert_eq(*next++, size);
+    const std::string_view bytes(reinterpret_cast<const char *>(next), size);
+    cr_assert(bytes == std::string_view(data).substr(0, size));
+    next += interlock::words_for(size);
+  }
+  cr_assert_eq(*next, 7);
+}
+
+Test(message_builder, a_single_record_needs_no_memory) {
+  interlock::MessageBuilder builder;
+  builder.put(interlock::make_header(interlock::Tag::kNone));
+  Message message;
+  cr_assert(builder.take(message));
+  cr_assert(message.is_inline());
+}
+
+Test(message_builder, want_of_memory_shows_at_the_end) {
+  interlock::MessageBuilder builder;
+  builder.put(1);
+  const volatile std::size_t far_too_much = SIZE_MAX / 2;
+  cr_assert_null(builder.put_room(2, far_too_much));
+  for (int i = 0; i < 1000; ++i) builder.put(3);
+  Message message;
+  cr_assert(!builder.take(message));
+  cr_assert(message.empty());
+  builder.clear();
+  builder.put(4);
+  builder.put(5);
+  cr_assert(builder.take(message));
+  cr_assert_eq(message.body()->size, 2);
 }
