@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/buffer.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -201,9 +202,24 @@ bool Encoder::refuse_buffer(PyObject *object) {
   return refuse(object, reason);
 }
 
+/// A move does not empty what lends itself as one of its own parts. It cannot lend what it empties:
+/// false then, and refused.
+bool Encoder::spare_lent(PyObject *object, PyObject *owner) {
+  if (owner == nullptr || !is_container(owner)) return true;
+  const auto noted = std::ranges::find_if(
+      *containers_, [owner](const CopiedContainer &each) { return each.object.get() == owner; });
+  if (noted == containers_->end()) return true;
+  const bool is_open =
+      std::ranges::any_of(frames_, [owner](const Frame &each) { return each.object == owner; });
+  if (!is_open) return refuse(object, "it has moved with another part of the message");
+  containers_->erase(noted);
+  return true;
+}
+
 bool Encoder::write_buffer(PyObject *object) {
   PyRef view = open_buffer(object);
   if (!view) return refuse_buffer(object);
+  if (moves() && !spare_lent(object, PyMemoryView_GET_BUFFER(view.get())->obj)) return false;
   const bool is_copied = PyPickleBuffer_Check(object) && is_inside() && !moves();
   if (is_copied && is_read_often_) return write_bytes_of(object, view.get());
   const auto face =

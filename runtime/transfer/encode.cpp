@@ -3,8 +3,8 @@
 #include <bit>
 #include <cstring>
 
-#include "transfer/encoder.hpp"
 #include "transfer/array.hpp"
+#include "transfer/encoder.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -311,7 +311,7 @@ void Encoder::write_bytes(PyObject *object) {
 bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
-  if (containers_ != nullptr && !note_container(object, type)) return false;
+  if (containers_ != nullptr && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
@@ -339,13 +339,16 @@ bool Encoder::write_shared(PyObject *object) {
   return true;
 }
 
-bool Encoder::note_container(PyObject *object, PyTypeObject *type) {
-  if (is_inside()) return true;
-  const bool is_known = PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
-                        PyByteArray_Check(object) ||
-                        std::strcmp(type->tp_name, "collections.deque") == 0 ||
-                        std::strcmp(type->tp_name, "array.array") == 0;
-  if (!is_known) return true;
+/// Whether a move leaves it empty.
+bool Encoder::is_container(PyObject *object) noexcept {
+  const char *const name = Py_TYPE(object)->tp_name;
+  return PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
+         PyByteArray_Check(object) || std::strcmp(name, "collections.deque") == 0 ||
+         std::strcmp(name, "array.array") == 0;
+}
+
+bool Encoder::note_container(PyObject *object) {
+  if (is_inside() || !is_container(object)) return true;
   const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");

@@ -112,6 +112,7 @@ class Encoder {
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
   [[nodiscard]] bool write_buffer(PyObject *object);
+  [[nodiscard]] bool spare_lent(PyObject *object, PyObject *owner);
   [[nodiscard]] bool write_bytes_of(PyObject *object, PyObject *view);
   bool refuse_buffer(PyObject *object);
 
@@ -162,7 +163,8 @@ class Encoder {
   [[nodiscard]] bool is_inside() noexcept { return !frames_.empty() && frames_.back().is_inside; }
 
   /// Notes a container that a move leaves empty. False, and refused, if it cannot be emptied.
-  [[nodiscard]] bool note_container(PyObject *object, PyTypeObject *type);
+  [[nodiscard]] bool note_container(PyObject *object);
+  [[nodiscard]] static bool is_container(PyObject *object) noexcept;
 
   TransferState &state_;
   const char *const root_;

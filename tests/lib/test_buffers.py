@@ -12,6 +12,7 @@ import sys
 import tempfile
 import unittest
 from ctypes.wintypes import POINT
+from unittest import mock
 
 import _interlock
 import interlock
@@ -30,6 +31,11 @@ class Table:
 
     def view(self):
         return memoryview(self.memory)
+
+
+class Lender(bytearray):
+    def __reduce_ex__(self, protocol):
+        return Table, (pickle.PickleBuffer(self),)
 
 
 def rebuild_table(buffer, name):
@@ -248,6 +254,19 @@ class OutOfBand(Channel):
             owner.append(4)
         del got
         owner.append(4)
+
+    def test_what_is_lent_is_not_emptied(self):
+        owner = Lender(b"123")
+        with mock.patch("sys.unraisablehook") as hook:
+            (got,) = self.sent([owner], move=True)
+        self.assertFalse(hook.called)
+        self.assertEqual(address(got.view()), address(owner))
+        self.assertEqual(owner, b"123")
+
+    def test_what_has_moved_cannot_be_lent(self):
+        for owner in (bytearray(b"123"), array.array("b", b"123")):
+            self.refused([owner, Table(owner)], r"message\[1\].*: it has moved with another part", move=True)
+            self.assertEqual(bytes(owner), b"123")
 
     def test_a_failed_move_lends_nothing(self):
         owner = bytearray(b"123")
