@@ -306,8 +306,10 @@ Ref<CallTask> create_task(PyObject *completions, PyObject *key, Message call, Ta
 }
 
 void forget_task(PyObject *completions, const CallTask &task) {
-  if (completions == nullptr || Py_IsNone(completions) ||
-      !PyObject_TypeCheck(completions, module_state()->completions))
+  const ModuleState *const state = module_state();
+  if (state == nullptr) PyErr_Clear();
+  if (state == nullptr || completions == nullptr ||
+      !PyObject_TypeCheck(completions, state->completions))
     return;
   const PyRef address = PyRef::steal(PyLong_FromVoidPtr(const_cast<CallTask *>(&task)));
   if (!address || PyDict_Pop(completions_of(completions).expected, address.get(), nullptr) < 0)

@@ -18,6 +18,14 @@ bool load_array(TransferState &state) {
   return state.array != nullptr;
 }
 
+/// Whether `object` is an array.array that looks as ArrayStorage takes it to. False also with a
+/// Python exception set.
+bool is_known_array(TransferState &state, PyObject *object) {
+  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
+  return load_array(state) && Py_IS_TYPE(object, state.array) &&
+         ArrayStorage::verified(state.array);
+}
+
 PyRef new_array(const TransferState &state, char typecode) {
   const char text[] = {typecode, '\0'};
   return PyRef::steal(PyObject_CallFunction(reinterpret_cast<PyObject *>(state.array), "s", text));
@@ -46,15 +54,11 @@ class HandOverBytes final : public MoveStep {
 }  // namespace
 
 bool has_array_storage(TransferState &state, PyObject *object) {
-  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
-  return load_array(state) && Py_IS_TYPE(object, state.array) && SharedAllocator::is_in_use() &&
-         ArrayStorage::verified(state.array);
+  return is_known_array(state, object) && SharedAllocator::is_in_use();
 }
 
 bool is_viewed_array(TransferState &state, PyObject *object) {
-  if (std::strcmp(Py_TYPE(object)->tp_name, "array.array") != 0) return false;
-  return load_array(state) && Py_IS_TYPE(object, state.array) &&
-         ArrayStorage::verified(state.array) && !ArrayStorage::is_plain(object);
+  return is_known_array(state, object) && !ArrayStorage::is_plain(object);
 }
 
 PyObject *ArrayItems::attach(TransferState &state) {
@@ -81,8 +85,6 @@ bool ArrayItems::put_back(PyObject *array) {
 
 bool Encoder::write_array(PyObject *object) {
   const bool is_moved = moves() && !is_inside();
-  if (is_moved && !ArrayStorage::is_plain(object))
-    return refuse(object, "it cannot be emptied while a view of it exists");
   const char typecode = ArrayStorage::typecode(object);
   ArrayStorage::Items items;
   if (is_moved) {

@@ -59,6 +59,12 @@ class Channel(support.TestCase):
         self.channel.send(obj, **kwargs)
         return self.channel.recv(support.LIMIT)
 
+    def assert_held_until_gone(self, owner, received):
+        with self.assertRaises(BufferError):
+            owner.append(4)
+        received.clear()
+        owner.append(4)
+
     def refused(self, obj, reason, **kwargs):
         with self.assertRaisesRegex(interlock.TransferError, reason):
             self.channel.send(obj, **kwargs)
@@ -125,11 +131,7 @@ class Views(Channel):
 
     def test_keep_the_owner_from_resizing_it(self):
         owner = bytearray(b"123")
-        got = self.sent(memoryview(owner))
-        with self.assertRaises(BufferError):
-            owner.append(4)
-        del got
-        owner.append(4)
+        self.assert_held_until_gone(owner, [self.sent(memoryview(owner))])
 
     def test_not_received(self):
         owner = bytearray(b"123")
@@ -250,10 +252,9 @@ class OutOfBand(Channel):
         owner = bytearray(b"123")
         got = self.sent(Table(owner), move=True)
         self.assertEqual(address(got.view()), address(owner))
-        with self.assertRaises(BufferError):
-            owner.append(4)
+        received = [got]
         del got
-        owner.append(4)
+        self.assert_held_until_gone(owner, received)
 
     def test_what_is_lent_is_not_emptied(self):
         owner = Lender(b"123")
