@@ -19,9 +19,9 @@ Message taken_from(MessageBuilder &builder) {
   return message;
 }
 
-Message with_data(Tag tag, std::size_t count, const void *data, std::size_t size) {
+Message with_data(Tag tag, std::uint64_t operand, const void *data, std::size_t size) {
   MessageBuilder builder;
-  builder.put_data(make_header(tag, count), data, size);
+  builder.put_data(make_header(tag, operand), data, size);
   return taken_from(builder);
 }
 
