@@ -59,7 +59,7 @@ PyObject *Decoder::run() {
     PyObject *object = nullptr;
     if (!frames_.empty() && !fill(frames_.back())) return nullptr;
     if (!frames_.empty() && is_complete(frames_.back())) {
-      object = close(frames_.back());
+      if (!close(frames_.back(), object)) return nullptr;
     } else if (!read(object)) {
       return nullptr;
     }
@@ -77,8 +77,9 @@ bool Decoder::fill(Frame &frame) {
   return true;
 }
 
-PyObject *Decoder::close(Frame &frame) {
-  PyObject *object = std::exchange(frame.object, nullptr);
+bool Decoder::close(Frame &frame, PyObject *&object) {
+  if (frame.tag == Tag::kInstance && !finish_instance(frame)) return false;
+  object = std::exchange(frame.object, nullptr);
   // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
   if (frame.tag == Tag::kTuple && !frame.has_objects && frame.size != 0)
     PyObject_GC_UnTrack(object);
@@ -87,7 +88,7 @@ PyObject *Decoder::close(Frame &frame) {
   if (frame.tag == Tag::kTuple && frame.slot != 0) object = close_tuple(object);
   release(frame);
   frames_.pop_back();
-  return object;
+  return true;
 }
 
 inline PyObject *Decoder::read_numbered_leaf(std::uint64_t header) {
@@ -105,6 +106,8 @@ bool Decoder::read(PyObject *&object) {
     case Tag::kFrozenSet:
     case Tag::kDict:
     case Tag::kDictOf:
+    case Tag::kLayout:
+    case Tag::kInstance:
     case Tag::kGlobal:
     case Tag::kModule:
     case Tag::kReduce:
@@ -229,6 +232,15 @@ bool Decoder::open(std::uint64_t header) {
     case Tag::kReduce:
       frame.size = 2;
       break;
+    case Tag::kLayout:
+      frame.size = 1;
+      frame.slot = static_cast<std::size_t>(operand_of(header));
+      break;
+    case Tag::kInstance:
+      frame.slot = static_cast<std::size_t>(operand_of(header));
+      if (!open_instance(frame)) return false;
+      if ((header & kNumbered) != 0) number(frame.object);
+      break;
     case Tag::kFrozenSet:
       frame.size = static_cast<std::size_t>(operand_of(header));
       frame.first = new_list(frame.size);
@@ -290,6 +302,11 @@ bool Decoder::add(Frame &frame, PyObject *child) {
       return append(frame.first, child);
     case Tag::kDictOf:
       return add_shaped(frame, index, child);
+    case Tag::kInstance:
+      return add_attribute(frame, index, child);
+    case Tag::kLayout:
+      add_layout(frame, child);
+      return true;
     case Tag::kSet:
     case Tag::kDict:
       return add_item(frame, child);

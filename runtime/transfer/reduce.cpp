@@ -55,14 +55,6 @@ bool is_named(PyObject *object) {
                                         PyModule_Check(PyCFunction_GET_SELF(object))));
 }
 
-/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
-/// connection's descriptor, and copy the bytes of ctypes' arrays and structures twice.
-bool is_foreign(PyTypeObject *type) {
-  if (std::strcmp(type->tp_name, "Connection") == 0) return true;
-  const PyTypeObject *const meta = Py_TYPE(type);
-  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
-}
-
 bool is_socket(const PyTypeObject *type) {
   while (type != nullptr && std::strcmp(type->tp_name, "_socket.socket") != 0) type = type->tp_base;
   return type != nullptr;
@@ -111,6 +103,14 @@ bool load_reducers(TransferState &state) {
     return false;
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
+}
+
+/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
+/// connection's descriptor, and copy the bytes of ctypes' arrays and structures twice.
+bool Encoder::is_foreign(PyTypeObject *type) {
+  if (std::strcmp(type->tp_name, "Connection") == 0) return true;
+  const PyTypeObject *const meta = Py_TYPE(type);
+  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
