@@ -9,6 +9,7 @@
 #include "base/small_vector.hpp"
 #include "memory/message.hpp"
 #include "memory/message_format.hpp"
+#include "transfer/collector_pace.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/transfer.hpp"
 
@@ -58,9 +59,11 @@ class Decoder {
     Tag tag;
     std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
+    bool is_hidden = false;    // from the collector, which would know it
     Filling filling = Filling::kInDict;
   };
 
+  [[nodiscard]] PyObject *read_all();
   /// Reads children of the top frame for as long as they are leaves.
   [[nodiscard]] bool fill(Frame &frame);
   [[nodiscard]] static bool is_leaf(std::uint64_t header) noexcept {
@@ -76,6 +79,7 @@ class Decoder {
   [[nodiscard]] bool read_shape(std::size_t size);
   [[nodiscard]] bool open(std::uint64_t header);
   [[nodiscard]] bool open_container(Frame &frame, std::uint64_t header);
+  void hide(Frame &frame) noexcept;
   [[nodiscard]] bool build(std::uint64_t header);
   [[nodiscard]] bool use(std::uint64_t header);
 
@@ -98,6 +102,8 @@ class Decoder {
     return frame.have == frame.size && (!late || frame.object != nullptr);
   }
   static void release(Frame &frame) noexcept;
+  /// Tells the collector of a container that is complete, or will.
+  void track(const Frame &frame, PyObject *object);
   void number(PyObject *object) { numbered_.push_back(PyRef::borrow(object)); }
   [[nodiscard]] PyObject *numbered(std::size_t index) const noexcept {
     return numbered_[index].get();
@@ -112,6 +118,7 @@ class Decoder {
   std::vector<PyRef> numbered_;
   std::vector<PyRef> shapes_;  // a dict of each, with None as values
   std::vector<Layout> layouts_;
+  CollectorPause pause_;
 };
 
 }  // namespace interlock

@@ -109,6 +109,7 @@ bool Encoder::run(PyObject *object, Message &message) {
     is_done = walk(object);
   }
   if (!is_done) return false;
+  if (is_careful_) records_.plain_containers = 0;
   if (records_.take(message)) return true;
   PyErr_NoMemory();
   return false;
@@ -380,6 +381,7 @@ bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
     return false;
   }
   *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  ++records_.plain_containers;
   if (is_careful_) Py_INCREF(object);
   return true;
 }
