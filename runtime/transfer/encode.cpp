@@ -340,8 +340,8 @@ void Encoder::number(PyObject *object) {
   if (is_careful_) numbered_.push_back(PyRef::borrow(object));
 }
 
-bool Encoder::write_shared(PyObject *object) {
-  Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
+bool Encoder::write_shared(PyObject *object, PyObject *handle) {
+  Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
   if (shared == nullptr) return refuse(object, "it is closed");
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(shared);
@@ -358,6 +358,9 @@ bool Encoder::is_container(PyObject *object) noexcept {
 
 bool Encoder::note_container(PyObject *object) {
   if (is_inside() || !is_container(object)) return true;
+  PyObject *registered = nullptr;
+  if (!find_registered(Py_TYPE(object), registered)) return false;
+  if (registered != nullptr) return true;
   const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");

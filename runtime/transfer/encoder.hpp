@@ -95,7 +95,9 @@ class Encoder {
   void write_bytes(PyObject *object);
   [[nodiscard]] bool write_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);
-  [[nodiscard]] bool write_shared(PyObject *object);
+  [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
+  /// `handle` crosses in the place of `object`.
+  [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -143,6 +145,9 @@ class Encoder {
   [[nodiscard]] static bool is_foreign(PyTypeObject *type);
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
+  /// Whether find_reducer() runs no code for this type.
+  [[nodiscard]] bool is_remembered(PyTypeObject *type) const noexcept;
+  [[nodiscard]] bool find_registered(PyTypeObject *type, PyObject *&reducer);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
   [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);

@@ -42,7 +42,7 @@ bool Encoder::write_class(PyObject *object, bool &written) {
     return true;
   if (metaclass != &PyType_Type) {
     PyObject *reducer = nullptr;
-    if (state_.new_object == nullptr) return true;
+    if (!is_remembered(metaclass)) return true;
     if (!find_reducer(metaclass, reducer)) return false;
     if (reducer != nullptr) return true;
   }
@@ -56,7 +56,7 @@ bool Encoder::write_class(PyObject *object, bool &written) {
 
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   if (types_of(state_).find(type).kind == TypeFacts::Kind::kOther) return true;
-  if (state_.new_object == nullptr && !(is_careful_now() && load_reducers(state_))) return false;
+  if (!is_remembered(type) && !is_careful_now()) return false;
   Attributes attributes;
   if (!find_attributes(object, types_of(state_).find(type), attributes)) return true;
   PyObject *none = nullptr;

@@ -57,6 +57,9 @@ struct TransferState {
   PyObject *new_object;         // copyreg.__newobj__
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
   TypeTable *types;             // owned; see types_of()
+  PyObject *find_registered;    // interlock._register.find
+  PyObject *registered;         // type -> what that found, or None; null until first used
+  std::size_t registrations;    // how many that knows of
   IntRecycler ints;
   CollectorPace pace;
 };
