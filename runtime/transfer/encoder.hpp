@@ -136,7 +136,7 @@ class Encoder {
   }
   [[nodiscard]] bool write_class(PyObject *object, bool &written);
   [[nodiscard]] bool write_instance(PyObject *object, PyTypeObject *type, bool &written);
-  [[nodiscard]] bool open_layout(PyObject *object, PyObject **names, std::size_t count);
+  [[nodiscard]] bool open_layout(PyObject *object, const Attributes &attributes);
   [[nodiscard]] bool step_layout(Frame &frame);
   [[nodiscard]] bool begin_instance(PyObject *object, const Layout &layout);
   [[nodiscard]] bool step_instance(Frame &frame);

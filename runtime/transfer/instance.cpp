@@ -55,15 +55,11 @@ bool Encoder::write_class(PyObject *object, bool &written) {
 }
 
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
-  if (types_of(state_).find(type).kind == TypeFacts::Kind::kOther) return true;
-  if (!is_remembered(type) && !is_careful_now()) return false;
   Attributes attributes;
   if (!find_attributes(object, types_of(state_).find(type), attributes)) return true;
-  PyObject *none = nullptr;
-  PyObject **const names = attributes.count != 0 ? attributes.names : &none;
   const Layout &layout = layouts_[place_of_layout(type)];
   if (layout.type.get() == reinterpret_cast<PyObject *>(type) &&
-      shapes_.has_keys(layout.shape, names, attributes.count)) {
+      shapes_.has_keys(layout.shape, attributes.names, attributes.count)) {
     written = true;
     return begin_instance(object, layout);
   }
@@ -71,16 +67,18 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
   for (std::size_t i = 0; i < attributes.count; ++i) {
     if (has_a_say(attributes.name(i))) return true;
   }
+  if (!is_remembered(type) && !is_careful_now()) return false;
   PyObject *reducer = nullptr;
   if (!find_reducer(type, reducer)) return false;
-  written = reducer == nullptr;
-  return !written || open_layout(object, names, attributes.count);
+  // That may have run code.
+  written = reducer == nullptr && find_attributes(object, types_of(state_).find(type), attributes);
+  return !written || open_layout(object, attributes);
 }
 
 /// Describes instances as `object` is one; the object follows.
-bool Encoder::open_layout(PyObject *object, PyObject **names, std::size_t count) {
+bool Encoder::open_layout(PyObject *object, const Attributes &attributes) {
   bool is_new = false;
-  const std::size_t shape = shapes_.find_or_add(names, count, is_new);
+  const std::size_t shape = shapes_.find_or_add(attributes.names, attributes.count, is_new);
   if (is_new) write_shape(shape);
   put(Tag::kLayout, shape);
   if (!push(Tag::kLayout, object, 1)) return false;

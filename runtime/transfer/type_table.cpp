@@ -104,28 +104,30 @@ bool has_a_say(PyObject *name) noexcept {
 }
 
 bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attributes) noexcept {
-  attributes = {};
+  static PyObject *none = nullptr;
+  attributes = {.names = &none};
+  PyTypeObject *const type = Py_TYPE(object);
+  if (facts.kind == TypeFacts::Kind::kOther) return false;
   if (facts.kind == TypeFacts::Kind::kSlots) {
-    attributes.names = const_cast<PyObject **>(facts.slots.data());
-    attributes.values = reinterpret_cast<PyObject **>(object + 1);
     attributes.count = facts.slots.size() / 2;
+    if (attributes.count != 0) attributes.names = const_cast<PyObject **>(facts.slots.data());
+    attributes.values = reinterpret_cast<PyObject **>(object + 1);
     return attributes.count <= ShapeCache::kMostKeys &&
            std::all_of(attributes.values, attributes.values + attributes.count,
                        [](PyObject *value) { return value != nullptr; });
   }
-  PyTypeObject *const type = Py_TYPE(object);
   InlineValues *const values = InlineValues::has_type(type) ? InlineValues::of(object) : nullptr;
   if (values != nullptr) {
-    attributes.names = InlineValues::names(type).unicode_entries();
-    attributes.values = values->values();
     attributes.count = values->size();
+    if (attributes.count != 0) attributes.names = InlineValues::names(type).unicode_entries();
+    attributes.values = values->values();
     return attributes.count <= ShapeCache::kMostKeys && values->is_in_order();
   }
   PyObject *const dict = InlineValues::dict_of(object);
   if (dict == nullptr) return true;
   if (!PyDict_CheckExact(dict)) return false;
+  if (PyDict_GET_SIZE(dict) == 0) return true;
   attributes.count = static_cast<std::size_t>(PyDict_GET_SIZE(dict));
-  if (attributes.count == 0) return true;
   attributes.names = ShapeCache::pairs_of(dict);
   attributes.values = attributes.names + 1;
   attributes.stride = 2;

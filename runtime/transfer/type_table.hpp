@@ -69,7 +69,7 @@ class TypeTable {
 
 /// The attributes of an instance, one after the other. References are borrowed.
 struct Attributes {
-  PyObject **names = nullptr;  // every second word, none if there are no attributes
+  PyObject **names = nullptr;  // every second word; there is a first one, if only null
   PyObject **values = nullptr;
   std::size_t stride = 1;  // of values, in words
   std::size_t count = 0;
