@@ -129,9 +129,10 @@ bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attri
   if (PyDict_GET_SIZE(dict) == 0) return true;
   attributes.count = static_cast<std::size_t>(PyDict_GET_SIZE(dict));
   attributes.names = ShapeCache::pairs_of(dict);
+  if (attributes.names == nullptr) return false;
   attributes.values = attributes.names + 1;
   attributes.stride = 2;
-  return attributes.names != nullptr;
+  return true;
 }
 
 const TypeFacts &TypeTable::look_up(PyTypeObject *type) {
