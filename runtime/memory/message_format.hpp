@@ -28,9 +28,10 @@ enum class Tag : std::uint8_t {
   kUcs4,   // of 4 bytes
   kBytes,  // operand: bytes; then they
   kByteArray,
-  kAgain,   // operand: the number of an object met before
-  kShared,  // operand: index of a Shared of the message
-  kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
+  kAgain,       // operand: the number of an object met before
+  kDefinition,  // a class or function. Operand: index of a Definition, a Shared of the message
+  kShared,      // operand: index of a Shared of the message
+  kMoved,       // the same: of a MovedGraph, which is the whole message and is received once
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
