@@ -18,6 +18,7 @@ share, such as the environment.
 from types import MappingProxyType as _MappingProxyType
 
 from _interlock import (
+    Arena,
     Barrier,
     Channel,
     ChannelClosed,
@@ -32,15 +33,18 @@ from _interlock import (
     TransferError,
     after,
     every,
+    freeze,
     global_lock,
     select,
 )
+from _interlock import can_freeze as _can_freeze
 from _interlock import can_move as _can_move
 
 from ._errors import RemoteError, RemoteTraceback
 
-# What this process can do, by name. "move": send(move=True) hands objects over; else it copies them.
-features = _MappingProxyType({"move": _can_move()})
+# What this process can do, by name. "move": send(move=True) hands objects over; else it copies them. "freeze": what
+# freeze() gives is shared; else it is copied, too.
+features = _MappingProxyType({"freeze": _can_freeze(), "move": _can_move()})
 
 __version__ = "0.1.0"
 
@@ -54,6 +58,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Arena",
     "Barrier",
     "BrokenPool",
     "Channel",
@@ -75,6 +80,7 @@ __all__ = [
     "after",
     "every",
     "features",
+    "freeze",
     "global_lock",
     "proxy",
     "select",

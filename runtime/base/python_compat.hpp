@@ -12,6 +12,7 @@
 #error "Interlock needs CPython 3.13 or newer"
 #endif
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -35,6 +36,12 @@ extern "C" __attribute__((weak)) unsigned char _PyRuntime[];
 extern "C" __attribute__((weak)) const char *_PyMem_GetCurrentAllocatorName();
 
 namespace interlock {
+
+/// Whether this CPython is one whose objects have the layout that this code was written for.
+inline constexpr bool kKnowsLayouts = PY_VERSION_HEX >> 16 <= 0x030f;
+#if PY_VERSION_HEX >= 0x030E0000
+#define INTERLOCK_TUPLES_KEEP_HASH
+#endif
 
 /// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in
 /// the child of a fork, where it then aborts because their threads are gone, and at the end of the
@@ -449,14 +456,23 @@ class DictTable {
   [[nodiscard]] GeneralEntry *general_entries() noexcept {
     return reinterpret_cast<GeneralEntry *>(first_entry());
   }
+  /// Of the whole table, with the room for further entries.
+  [[nodiscard]] std::size_t size_in_bytes() const noexcept {
+    const std::size_t entries = (std::size_t{2} << log2_size_) / 3;
+    const std::size_t entry = kind() == kGeneral ? sizeof(GeneralEntry) : 2 * sizeof(PyObject *);
+    return offsetof(DictTable, indices_) + (std::size_t{1} << log2_index_bytes_) + entries * entry;
+  }
+  /// Gives `dict`, a copy of another, `memory` as its table, a copy of the other's.
+  static void set_table(PyObject *dict, void *memory) noexcept {
+    parts(dict)->ma_keys = static_cast<PyDictKeysObject *>(memory);
+  }
+  void set_version(std::uint32_t version) noexcept { version_ = version; }
   /// An interpreter's bytecode may know the table by a number that only this interpreter gave out.
   void forget_version() noexcept {
     if (!is_of_empty_dicts()) version_ = 0;
   }
 
  private:
-  static constexpr bool kKnown = PY_VERSION_HEX >> 16 <= 0x030f;
-
   [[nodiscard]] static PyDictObject *parts(PyObject *dict) noexcept {
     return reinterpret_cast<PyDictObject *>(dict);
   }
@@ -472,7 +488,7 @@ class DictTable {
 
   /// Dicts made by the C API show it: one keyed by str, one by others, one that lost an item.
   [[nodiscard]] static bool verify() noexcept {
-    if (!kKnown) return false;
+    if (!kKnowsLayouts) return false;
     PyObject *const empty = PyDict_New();
     PyObject *const texts = Py_BuildValue("{s:i,s:i,s:i}", "one", 1, "two", 2, "three", 3);
     PyObject *const numbers = Py_BuildValue("{i:s,i:s}", 1, "one", 2, "two");
@@ -482,7 +498,7 @@ class DictTable {
       same = of(empty).is_of_empty_dicts() && &of(empty) != &of(texts) && is_plain(texts) &&
              of(texts).kind() == kUnicode && of(texts).entries() == 3 &&
              of(numbers).kind() == kGeneral && of(numbers).entries() == 2 && matches(texts) &&
-             matches(numbers);
+             matches(numbers) && of(texts).usable_ + of(texts).entries_ == 5;
     }
     PyErr_Clear();
     for (PyObject *each : {empty, texts, numbers}) Py_XDECREF(each);

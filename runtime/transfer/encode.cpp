@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Leaves and containers; reduce.cpp has the rest.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -49,6 +51,10 @@ Status encode(PyObject *object, const char *root, Message &message) {
     message = Message::from_header(*record);
     return {};
   }
+  if (arena_of(object) != nullptr) {
+    message = Message::from_frozen(object);
+    return {};
+  }
   return encode_with(root, object, message, nullptr);
 }
 
@@ -82,7 +88,9 @@ inline void Encoder::write_text(PyObject *object) {
 
 inline bool Encoder::write_leaf(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
-  if (type == &PyUnicode_Type) {
+  if (ArenaMemory *const memory = arena_of(object)) [[unlikely]] {
+    write_frozen(object, *memory);
+  } else if (type == &PyUnicode_Type) {
     write_text(object);
   } else if (type == &PyLong_Type) {
     if (is_compact_int(object)) {
@@ -99,6 +107,16 @@ inline bool Encoder::write_leaf(PyObject *object) {
     return write_constant(object);
   }
   return true;
+}
+
+void Encoder::write_frozen(PyObject *object, ArenaMemory &memory) {
+  if (&memory != last_arena_) {
+    const auto same = [&](const Ref<Shared> &each) { return each.get() == &memory; };
+    if (std::none_of(records_.shared.begin(), records_.shared.end(), same))
+      records_.shared.emplace_back(&memory);
+    last_arena_ = &memory;
+  }
+  put(Tag::kFrozen, reinterpret_cast<std::uintptr_t>(object));
 }
 
 bool Encoder::run(PyObject *object, Message &message) {
@@ -133,6 +151,7 @@ void Encoder::forget() noexcept {
   for (Frame &frame : frames_) release(frame);
   frames_.clear();
   records_.clear();
+  last_arena_ = nullptr;
   numbers_.clear();
   numbered_.clear();
   next_number_ = 0;
@@ -311,6 +330,12 @@ void Encoder::write_bytes(PyObject *object) {
 bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
+  if (state_.shells != nullptr) {
+    if (FrozenShell *const shell = state_.shells->find(object)) {
+      write_reference(object, shell);
+      return true;
+    }
+  }
   if (containers_ != nullptr && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
@@ -334,9 +359,13 @@ void Encoder::number(PyObject *object) {
 bool Encoder::write_shared(PyObject *object) {
   Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
   if (shared == nullptr) return refuse(object, "it is closed");
+  write_reference(object, shared);
+  return true;
+}
+
+void Encoder::write_reference(PyObject *object, Shared *shared) {
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(shared);
-  return true;
 }
 
 /// Whether a move leaves it empty.

@@ -96,6 +96,8 @@ class Encoder {
   [[nodiscard]] bool write_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);
   [[nodiscard]] bool write_shared(PyObject *object);
+  void write_reference(PyObject *object, Shared *shared);
+  void write_frozen(PyObject *object, ArenaMemory &memory);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -176,7 +178,8 @@ class Encoder {
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;
   std::uint64_t next_number_ = 0;
-  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
+  std::vector<PyRef> numbered_;        // keeps the keys of numbers_ alive, if the walk is careful
+  ArenaMemory *last_arena_ = nullptr;  // of those that the message holds
   ShapeCache shapes_;
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };

@@ -5,8 +5,10 @@
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
 #include "base/status.hpp"
+#include "interpreter/arena_pins.hpp"
 #include "memory/message.hpp"
 #include "transfer/collector_pace.hpp"
+#include "transfer/frozen_shell.hpp"
 
 namespace interlock {
 
@@ -55,6 +57,8 @@ struct TransferState {
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
+  ArenaPins *pins;              // borrowed
+  FrozenShells *shells;         // owned; null until there is one
   IntRecycler ints;
   CollectorPace pace;
 };
