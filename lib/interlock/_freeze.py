@@ -67,8 +67,10 @@ class _Walk:
         """Opens `obj`; or is done with it at once, and returns False."""
         if id(obj) in self.open:
             self._refuse(step, obj, "is part of itself")
-        if type(obj) in _LEAVES or _interlock.is_frozen(obj):
-            self.nodes[id(obj)] = _Node(obj, (), None)
+        is_plain = type(obj) in _LEAVES or _interlock.is_shared(obj)
+        if is_plain or _interlock.is_frozen(obj):
+            self.nodes[id(obj)] = node = _Node(obj, (), None)
+            node.is_plain = is_plain
             return False
         steps, build = self._parts(step, obj)
         self.stack.append((_Node(obj, [], build), step, steps))
@@ -94,10 +96,8 @@ class _Walk:
             return ((f".{name}", item) for name, item in zip(cls._fields, obj, strict=True)), cls._make
         if dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen:
             return _parts_of_instance(obj)
-        reason = "can change"
-        if dataclasses.is_dataclass(cls):
-            reason = "can change: its dataclass is not frozen"
-        self._refuse(step, obj, reason)
+        is_dataclass = dataclasses.is_dataclass(cls)
+        self._refuse(step, obj, "belongs to a dataclass that is not frozen" if is_dataclass else "can change")
 
     def _refuse(self, step, obj, reason):
         path = "".join(each for _, each, _ in self.stack) + step

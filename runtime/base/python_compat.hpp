@@ -466,7 +466,6 @@ class DictTable {
   static void set_table(PyObject *dict, void *memory) noexcept {
     parts(dict)->ma_keys = static_cast<PyDictKeysObject *>(memory);
   }
-  void set_version(std::uint32_t version) noexcept { version_ = version; }
   /// An interpreter's bytecode may know the table by a number that only this interpreter gave out.
   void forget_version() noexcept {
     if (!is_of_empty_dicts()) version_ = 0;

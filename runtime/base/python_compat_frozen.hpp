@@ -102,6 +102,32 @@ class FrozenLayout {
     (void)PyObject_Hash(copy);
     return copy;
   }
+  /// Of the weak references that a frozenset has, because one cannot be entered later: a plain one,
+  /// and a plain proxy. CPython gives them to whoever asks for a new one without a callback.
+  [[nodiscard]] static std::size_t size_of_references() noexcept {
+    return 2 * (kCollectorHead + sizeof(PyWeakReference));
+  }
+  /// `set`: the one that `frozenset` is a copy of. False with a Python exception set.
+  [[nodiscard]] static bool add_references(void *place, PyObject *frozenset,
+                                           PyObject *set) noexcept {
+    PyWeakReference *made[2] = {};
+    PyObject *const samples[] = {PyWeakref_NewRef(set, nullptr), PyWeakref_NewProxy(set, nullptr)};
+    for (int i = 0; i < 2; ++i) {
+      if (samples[i] == nullptr) continue;
+      char *const own = static_cast<char *>(place) + i * (size_of_references() / 2);
+      made[i] =
+          reinterpret_cast<PyWeakReference *>(copy_head(own, samples[i], sizeof(PyWeakReference)));
+      made[i]->wr_object = frozenset;
+      made[i]->hash = PyObject_Hash(frozenset);
+      made[i]->wr_prev = made[i]->wr_next = nullptr;
+    }
+    for (PyObject *const each : samples) Py_XDECREF(each);
+    if (made[0] == nullptr || made[1] == nullptr) return false;
+    made[0]->wr_next = made[1];
+    made[1]->wr_prev = made[0];
+    set_parts(frozenset)->weakreflist = reinterpret_cast<PyObject *>(made[0]);
+    return true;
+  }
 
   /// Of a copy of `dict`, as a frozendict where there is one, else with a mappingproxy of it.
   [[nodiscard]] static std::size_t size_of_dict() noexcept {

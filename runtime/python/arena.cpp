@@ -5,6 +5,7 @@
 #include "interpreter/arena_pins.hpp"
 #include "python/module.hpp"
 #include "transfer/freeze.hpp"
+#include "transfer/frozen_guards.hpp"
 
 namespace interlock {
 namespace {
@@ -137,7 +138,7 @@ PyType_Spec spec = {"interlock.Arena", sizeof(HandleObject), 0,
 
 bool add_arena(PyObject *module, ModuleState &state) {
   state.transfer.pins = ArenaPins::create_current();
-  return state.transfer.pins != nullptr &&
+  return state.transfer.pins != nullptr && install_frozen_guards() &&
          add_type(module, spec, state.transfer.handle, state.arena);
 }
 
@@ -145,18 +146,49 @@ PyObject *freeze(PyObject *, PyObject *object) { return freeze_into(object, Py_N
 
 PyObject *can_freeze_here(PyObject *, PyObject *) { return PyBool_FromLong(can_freeze()); }
 
+PyObject *is_shared(PyObject *, PyObject *object) {
+  return PyBool_FromLong(arena_of(object) != nullptr);
+}
+
 PyObject *is_frozen(PyObject *, PyObject *object) {
   ModuleState *const state = module_state();
   return state != nullptr ? PyBool_FromLong(is_frozen_here(*state, object)) : nullptr;
 }
 
+/// Those of the calling interpreter, made if need be; null with a Python exception set. They lead
+/// from the module to classes and so to anything, also to what keeps the module without the
+/// collector's knowledge: so they are dropped when the interpreter ends.
+static FrozenShells *create_shells(ModuleState &state) {
+  if (state.transfer.shells != nullptr) return state.transfer.shells;
+  const PyRef module = PyRef::steal(PyImport_ImportModule("_interlock"));
+  const PyRef drop =
+      module ? PyRef::steal(PyObject_GetAttrString(module.get(), "drop_frozen_shells")) : PyRef();
+  const PyRef atexit = drop ? PyRef::steal(PyImport_ImportModule("atexit")) : PyRef();
+  if (!atexit) return nullptr;
+  const PyRef done = PyRef::steal(PyObject_CallMethod(atexit.get(), "register", "O", drop.get()));
+  if (done && state.transfer.shells == nullptr) state.transfer.shells = new FrozenShells;
+  return state.transfer.shells;
+}
+
 PyObject *add_frozen_shell(PyObject *, PyObject *object) {
   ModuleState *const state = module_state();
+  FrozenShells *const shells = state != nullptr ? create_shells(*state) : nullptr;
+  if (shells == nullptr) return nullptr;
   Message parts;
-  if (state == nullptr) return nullptr;
   if (Status status = encode_for_many(object, "object", parts); !status.ok()) return raise(status);
-  if (state->transfer.shells == nullptr) state->transfer.shells = new FrozenShells;
-  state->transfer.shells->add(PyRef::borrow(object), make_ref<FrozenShell>(std::move(parts)));
+  shells->add(PyRef::borrow(object), make_ref<FrozenShell>(std::move(parts)));
+  Py_RETURN_NONE;
+}
+
+PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell) {
+  FrozenShells *const shells = create_shells(state);
+  if (shells == nullptr) return nullptr;
+  return shells->object_of(Ref<FrozenShell>(static_cast<FrozenShell *>(shell.get())));
+}
+
+PyObject *drop_frozen_shells(PyObject *module, PyObject *) {
+  auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  if (state.transfer.shells != nullptr) state.transfer.shells->clear();
   Py_RETURN_NONE;
 }
 

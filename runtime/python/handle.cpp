@@ -94,11 +94,8 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kArena:
       type = state->arena;
       break;
-    case Shared::Kind::kFrozenShell: {
-      if (state->transfer.shells == nullptr) state->transfer.shells = new FrozenShells;
-      return state->transfer.shells->object_of(
-          Ref<FrozenShell>(static_cast<FrozenShell *>(shared.get())));
-    }
+    case Shared::Kind::kFrozenShell:
+      return unwrap_frozen_shell(*state, std::move(shared));
     case Shared::Kind::kArenaMemory:
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle

@@ -54,8 +54,12 @@ PyMethodDef functions[] = {
      "and all that received it have ended: see Arena."},
     {"is_frozen", is_frozen, METH_O,
      "is_frozen(obj, /)\n--\n\nWhether obj was frozen: sending it costs a pointer."},
+    {"is_shared", is_shared, METH_O,
+     "is_shared(obj, /)\n--\n\nWhether obj is frozen and the very same in all interpreters."},
     {"add_frozen_shell", add_frozen_shell, METH_O,
      "add_frozen_shell(obj, /)\n--\n\nFrom now on, each interpreter builds obj once."},
+    {"drop_frozen_shells", drop_frozen_shells, METH_NOARGS,
+     "drop_frozen_shells()\n--\n\nForget those of the calling interpreter, which ends."},
     {"interpreter_id", interpreter_id, METH_NOARGS,
      "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
     {"check_transfer", check_transfer, METH_O,
@@ -139,7 +143,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->transfer.reduce_foreign);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
-  return 0;
+  return state->transfer.shells != nullptr ? state->transfer.shells->traverse(visit, arg) : 0;
 }
 
 int clear(PyObject *module) {

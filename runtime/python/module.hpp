@@ -74,7 +74,11 @@ PyObject *set_proxy_class(PyObject *, PyObject *type);
 PyObject *freeze(PyObject *, PyObject *object);
 PyObject *can_freeze_here(PyObject *, PyObject *);
 PyObject *is_frozen(PyObject *, PyObject *object);
-PyObject *add_frozen_shell(PyObject *, PyObject *object);
+PyObject *is_shared(PyObject *, PyObject *object);
+PyObject *add_frozen_shell(PyObject *module, PyObject *object);
+PyObject *drop_frozen_shells(PyObject *module, PyObject *);
+/// The object of a received FrozenShell.
+[[nodiscard]] PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);

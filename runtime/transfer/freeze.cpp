@@ -225,7 +225,11 @@ PyObject *Freezer::copy_set(PyObject *set) {
   if (place == nullptr) return nullptr;
   void *const table = table_size != 0 ? allocate(table_size) : nullptr;
   if (table == nullptr && table_size != 0) return nullptr;
-  return FrozenLayout::copy_set(place, table, set);
+  PyObject *const copy = FrozenLayout::copy_set(place, table, set);
+  void *const references = allocate(FrozenLayout::size_of_references());
+  if (references == nullptr) return nullptr;
+  if (!FrozenLayout::add_references(references, copy, set)) return refuse(FreezeResult::kFailed);
+  return copy;
 }
 
 bool can_freeze() noexcept { return FrozenLayout::kKnown && DictTable::verified(); }

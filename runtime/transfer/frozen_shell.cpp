@@ -11,6 +11,18 @@ void FrozenShells::add(PyRef object, Ref<FrozenShell> shell) {
   entries_.push_back({std::move(object), std::move(shell)});
 }
 
+void FrozenShells::clear() noexcept {
+  std::vector<Entry> dropped;
+  dropped.swap(entries_);
+  by_object_.clear();
+  by_shell_.clear();
+}
+
+int FrozenShells::traverse(visitproc visit, void *arg) const {
+  for (const Entry &each : entries_) Py_VISIT(each.object.get());
+  return 0;
+}
+
 PyObject *FrozenShells::object_of(Ref<FrozenShell> shell) {
   const auto known = by_shell_.find(shell.get());
   if (known != by_shell_.end()) return Py_NewRef(entries_[known->second].object.get());

@@ -36,6 +36,10 @@ class FrozenShells {
   /// code, the first time.  Thread: attached.
   [[nodiscard]] PyObject *object_of(Ref<FrozenShell> shell);
   void add(PyRef object, Ref<FrozenShell> shell);
+  /// Drops them all.  May run Python code.
+  void clear() noexcept;
+  /// As tp_traverse: they lead to classes, and these to all else.
+  [[nodiscard]] int traverse(visitproc visit, void *arg) const;
 
  private:
   struct Entry {
