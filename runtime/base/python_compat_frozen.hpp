@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "base/python_compat.hpp"
+#include "base/python_compat_objects.hpp"
 
 namespace interlock {
 

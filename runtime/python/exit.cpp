@@ -7,6 +7,7 @@
 #include "memory/arena.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
+#include "transfer/registrations.hpp"
 
 namespace interlock {
 
@@ -36,6 +37,7 @@ void forget_parent() noexcept {
   ArenaMemory::forget_parent();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
+  Registrations::instance().reset_after_fork();
 }
 
 }  // namespace interlock
