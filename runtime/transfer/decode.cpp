@@ -159,6 +159,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return Py_NewRef(numbered(operand));
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kMarked:
+      return read_marked(size);
     case Tag::kShared:
       return wrap_shared(Ref<Shared>(message_.body()->shared[operand]));
     default:
@@ -171,6 +173,12 @@ PyObject *Decoder::read_moved(MovedGraph &graph) {
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
   return graph.attach();
+}
+
+PyObject *Decoder::read_marked(Py_ssize_t index) {
+  if (!marked_)
+    marked_ = PyRef::steal(read_moved(static_cast<MovedGraph &>(*message_.body()->shared.back())));
+  return marked_ ? Py_NewRef(PyList_GET_ITEM(marked_.get(), index)) : nullptr;
 }
 
 PyObject *Decoder::read_text(std::uint64_t header) {

@@ -33,32 +33,35 @@ bool fail_changed(const char *what) {
   return all;
 }
 
-Status encode_with(const char *root, PyObject *object, Message &message,
-                   std::vector<CopiedContainer> *containers, bool is_read_often = false) {
+/// `set_up(encoder)` is called before it runs.
+template <typename SetUp>
+Status encode_with(const char *root, PyObject *object, Message &message, Move *move, SetUp set_up) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root, containers);
-  if (is_read_often) encoder.set_read_often();
-  return encoder.run(object, message) ? Code::kOk : Code::kEPYTHON;
+  Encoder encoder(*state, root, move);
+  set_up(encoder);
+  if (encoder.run(object, message)) return {};
+  if (move != nullptr) move->undo();
+  return Code::kEPYTHON;
 }
 
 }  // namespace
 
-Status encode(PyObject *object, const char *root, Message &message) {
+Status encode(PyObject *object, const char *root, Message &message, Move *move) {
   if (const auto record = inline_record_of(object)) {
     message = Message::from_header(*record);
     return {};
   }
-  return encode_with(root, object, message, nullptr);
+  return encode_with(root, object, message, move, [](Encoder &) {});
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
-  return encode_with(root, object, message, nullptr, true);
+  return encode_with(root, object, message, nullptr,
+                     [](Encoder &encoder) { encoder.set_read_often(); });
 }
 
-Status encode_noting(PyObject *object, const char *root, Message &message,
-                     std::vector<CopiedContainer> &containers) {
-  return encode_with(root, object, message, &containers);
+Status encode_moving(PyObject *object, const char *root, Message &message, Move &move) {
+  return encode_with(root, object, message, &move, [](Encoder &encoder) { encoder.set_moving(); });
 }
 
 inline void Encoder::write_text(PyObject *object) {
@@ -103,10 +106,12 @@ inline bool Encoder::write_leaf(PyObject *object) {
 
 bool Encoder::run(PyObject *object, Message &message) {
   bool is_done = walk(object);
-  if (starts_again_) {
-    forget();
-    starts_again_ = false;
-    is_done = walk(object);
+  if (starts_again_) is_done = walk_again(object);
+  if (is_done && !marked_.empty() && !hand_over_marked()) {
+    if (PyErr_Occurred()) return false;
+    move_->undo();
+    copies_marked_ = true;
+    is_done = walk_again(object);
   }
   if (!is_done) return false;
   if (records_.take(message)) return true;
@@ -122,6 +127,14 @@ bool Encoder::walk(PyObject *object) {
   return true;
 }
 
+/// Carefully.
+bool Encoder::walk_again(PyObject *object) {
+  forget();
+  starts_again_ = false;
+  is_careful_ = true;
+  return walk(object);
+}
+
 bool Encoder::is_careful_now() {
   if (is_careful_) return true;
   is_careful_ = true;
@@ -135,6 +148,7 @@ void Encoder::forget() noexcept {
   records_.clear();
   numbers_.clear();
   numbered_.clear();
+  marked_.clear();
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
@@ -170,6 +184,8 @@ bool Encoder::step(Frame &frame) {
       return step_shaped(frame);
     case Tag::kReduce:
       return step_reduce(frame);
+    case Tag::kMoved:
+      return step_marked(frame);
     default:
       return step_items(frame, frame.items);
   }
@@ -311,11 +327,12 @@ void Encoder::write_bytes(PyObject *object) {
 bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
-  if (containers_ != nullptr && !note_container(object)) return false;
+  if (moves() && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
+  if (type == state_.moved) return write_marked(object);
   return is_careful_now() && write_by_parts(object, type);
 }
 
@@ -353,7 +370,7 @@ bool Encoder::note_container(PyObject *object) {
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
   if (PyErr_Occurred()) return false;
-  CopiedContainer &copied = containers_->emplace_back();
+  CopiedContainer &copied = move_->steps.emplace_back();
   copied.object = PyRef::borrow(object);
   if (PySet_Check(object)) {
     copied.elements = PyRef::steal(PySet_New(object));
@@ -364,13 +381,15 @@ bool Encoder::note_container(PyObject *object) {
 }
 
 inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
-  const bool is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+  const bool is_inside = tag == Tag::kReduce || this->is_inside();
+  const bool is_moving = moves();
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
-  *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  *frame = {
+      .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
   if (is_careful_) Py_INCREF(object);
   return true;
 }

@@ -89,6 +89,9 @@ class PathWriter {
                         attributes);
       case Tag::kReduce:
         return reduce_step(frame);
+      case Tag::kMoved:
+        attributes_ = attributes;
+        return "";
       default:
         return ".elements()" + index;
     }
