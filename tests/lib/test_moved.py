@@ -41,16 +41,13 @@ def echo(*args, **kwargs):
     return args, kwargs
 
 
-def returning_moved(name):
-    store = _stores.setdefault(name, {"list": [[1], "text" * 3]})
-    return [name, moved(store["list"])]
+def returning_moved():
+    sys.kept = [[1], "text" * 3]
+    return ["a", moved(sys.kept)]
 
 
-_stores = {}
-
-
-def left_of(name):
-    return _stores[name]["list"]
+def what_is_left():
+    return sys.kept
 
 
 def wait_for(channel):
@@ -156,8 +153,8 @@ class Everywhere(support.TestCase):
 
     def test_a_result(self):
         interpreter = self.interpreter()
-        self.assertEqual(interpreter.call(returning_moved, "a"), ["a", [[1], "text" * 3]])
-        self.assertEqual(interpreter.call(left_of, "a"), [])
+        self.assertEqual(interpreter.call(returning_moved), ["a", [[1], "text" * 3]])
+        self.assertEqual(interpreter.call(what_is_left), [])
 
     def test_an_exception(self):
         with self.assertRaises(ValueError) as caught:
