@@ -9,10 +9,10 @@
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
 itself; Channel passes objects between any of them, copied or moved, also in asyncio; moved() hands over what
-is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
-proxy() lets other interpreters use an object that
-stays where it is. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
-share, such as the environment.
+is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across
+interpreters, and cross themselves. proxy() lets other interpreters use an object that stays where it is;
+register() says how objects of a type cross. Functions cross even if they are defined in the main script.
+global_lock serialises what all interpreters share, such as the environment.
 """
 
 from types import MappingProxyType as _MappingProxyType
@@ -52,6 +52,8 @@ _LAZY = {
     "Pool": "pool",
     "Proxy": "_proxy",
     "proxy": "_proxy",
+    "register": "_register",
+    "unregister": "_register",
 }
 
 __all__ = [
@@ -79,7 +81,9 @@ __all__ = [
     "global_lock",
     "moved",
     "proxy",
+    "register",
     "select",
+    "unregister",
 ]
 
 

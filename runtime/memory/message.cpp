@@ -90,6 +90,7 @@ Message Message::copy() const noexcept {
   MessageBuilder builder;
   builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
   builder.shared = body()->shared;
+  builder.plain_containers = body()->plain_containers;
   Message message;
   return builder.take(message) ? std::move(message) : Message();
 }

@@ -65,6 +65,9 @@ struct ModuleState {
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 /// The memoryview or PickleBuffer of a received Buffer. In python/buffer.cpp.
 [[nodiscard]] PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer);
+// interlock._register's list of the process. In python/definition.cpp.
+PyObject *add_registration(PyObject *, PyObject *args);
+PyObject *registrations(PyObject *, PyObject *number);
 /// What moved() gives for `object`; null with a Python exception set. In python/moved.cpp.
 [[nodiscard]] PyRef mark_moved(PyRef object);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
