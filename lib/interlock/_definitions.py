@@ -11,8 +11,8 @@ Functions of the main program live in the `__main__` of the interpreter that rec
 another interpreter's `__main__`, or of a module made by hand, in a namespace of their own.
 """
 
+import _typing
 import functools
-import operator
 import sys
 import types
 
@@ -29,9 +29,8 @@ def reduce_definition(obj):
     if isinstance(obj, type):
         if (name := _TYPE_NAMES.get(id(obj))) is not None:
             return getattr, (types, name)
-        ctypes = sys.modules.get("ctypes")
-        if ctypes and issubclass(obj, ctypes.Array) and obj._type_ * obj._length_ is obj:
-            return operator.mul, (obj._type_, obj._length_)
+        if (ctypes := sys.modules.get("ctypes")) and (parts := _classes._c_type_parts(obj, ctypes)):
+            return parts
         if not obj.__flags__ & _HEAP_TYPE:
             raise TypeError("no import finds it")
     if _build.watched is not None:
@@ -49,7 +48,6 @@ def _definition(obj):
     if definition is not None and (not entry.native or _still_holds(entry.watched)):
         return definition
     _build.watched, _build.constant = [], True
-    _add_lazy_reducers()
     try:
         definition = _interlock.Definition(obj, entry.key)
         reusable = _build.constant or isinstance(obj, type)
@@ -77,21 +75,6 @@ def _parts(obj):
     return _classes._class_parts(obj, entry) if isinstance(obj, type) else _functions._function_parts(obj, entry)
 
 
-def _add_lazy_reducers():
-    """For types of modules that this one does not import: whoever has an instance has the module.
-
-    The sentinels of dataclasses are compared by identity, and a class holds them.
-    """
-    typing = sys.modules.get("typing")
-    for name in ("TypeVar", "ParamSpec", "TypeVarTuple"):
-        if hasattr(typing, name):
-            reducers[getattr(typing, name)] = _classes._reduce_type_parameter
-    dataclasses = sys.modules.get("dataclasses")
-    for name in ("MISSING", "KW_ONLY", "_HAS_DEFAULT_FACTORY", "_FIELD"):
-        if hasattr(dataclasses, name):
-            reducers[type(getattr(dataclasses, name))] = _classes._reduce_dataclass_sentinel
-
-
 reducers = {
     types.CodeType: _functions._reduce_code,
     types.CellType: _functions._reduce_cell,
@@ -101,5 +84,10 @@ reducers = {
     staticmethod: _classes._reduce_wrapped,
     classmethod: _classes._reduce_wrapped,
     functools._lru_cache_wrapper: _classes._reduce_cached,
+    functools.partialmethod: _classes._reduce_partial_method,
     types.MappingProxyType: _classes._reduce_mapping_proxy,
+    _typing.TypeVar: _classes._reduce_type_parameter,
+    _typing.ParamSpec: _classes._reduce_type_parameter,
+    _typing.TypeVarTuple: _classes._reduce_type_parameter,
+    _typing.TypeAliasType: _classes._reduce_type_alias,
 }

@@ -2,12 +2,15 @@
 """How objects of the standard library cross that pickle refuses, or would copy once more.
 
 Sockets and connections get a descriptor of their own in the receiver. Arrays and structures of ctypes are
-rebuilt around their bytes.
+rebuilt around their bytes. NewTypes and the sentinels of dataclasses are compared by identity. Whoever has
+such an object has its module.
 """
 
 import sys
 
 from _interlock import Descriptor, PickleBuffer
+
+from ._classes import _reduce_new_type
 
 
 def reduce(obj):
@@ -20,6 +23,12 @@ def reduce(obj):
     ctypes = sys.modules.get("ctypes")
     if ctypes and type(obj).__reduce__ is ctypes._SimpleCData.__reduce__:
         return _reduce_c_data(obj, ctypes)
+    typing = sys.modules.get("typing")
+    if typing and type(obj) is typing.NewType:
+        return _reduce_new_type(obj)
+    dataclasses = sys.modules.get("dataclasses")
+    if dataclasses and type(obj).__module__ == "dataclasses":
+        return _reduce_sentinel(obj, dataclasses)
     return None
 
 
@@ -84,3 +93,10 @@ def _c_data(cls, buffer):
 
 def _set_attributes(obj, attributes):
     vars(obj).update(attributes)
+
+
+def _reduce_sentinel(obj, dataclasses):
+    for name, other in vars(dataclasses).items():
+        if other is obj:
+            return getattr, (dataclasses, name)
+    return None

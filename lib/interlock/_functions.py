@@ -10,6 +10,7 @@ import weakref
 import _interlock
 
 from ._registry import (
+    _CLASS_SKIPPED,
     _MAIN,
     _MAIN_NAMESPACE,
     _AttributesOf,
@@ -44,6 +45,8 @@ _namespaces = weakref.WeakValueDictionary()  # key -> _Namespace
 
 def _function_parts(function, entry):
     code = function.__code__
+    if code is _DISPATCH_CODE:
+        return _dispatch_parts(function, entry)
     namespace = _namespace_of(function, entry)
     state = {"version": entry.version, "__code__": code, "__closure__": function.__closure__}
     if isinstance(namespace, int):
@@ -196,6 +199,41 @@ def _fill_function(function, state):
         entry.version = version  # last: what fails, or is interrupted, is done again the next time
 
 
+# Functions of functools.singledispatch, whose closures hold a table with weak references.
+
+_DISPATCH_CODE = functools.singledispatch(_Cell).__code__
+_WRAPPED_NAMES = ("__module__", "__name__", "__qualname__", "__doc__", "__wrapped__")
+
+
+def _dispatch_parts(function, entry):
+    _build.constant = False  # what is registered later is not seen
+    attributes = {name: getattr(function, name) for name in _WRAPPED_NAMES}
+    state = {"version": entry.version, "registry": dict(function.registry), "attributes": attributes}
+    return _create_dispatch, (entry.key,), state, None, None, _fill_dispatch
+
+
+def _create_dispatch(key):
+    with _lock:
+        function = _known(key)
+        if function is None:
+            function = functools.singledispatch(_Cell)
+            _register(function, key, native=False)
+            _keep(function, None)
+        return function
+
+
+def _fill_dispatch(function, state):
+    entry = _entries[id(function)]
+    with _lock:
+        if entry.native or entry.version >= state["version"]:
+            return
+        for cls, each in state["registry"].items():
+            function.register(cls, each)
+        for name, value in state["attributes"].items():
+            setattr(function, name, value)
+        entry.version = state["version"]
+
+
 # Code objects and cells.
 
 _CODE_FIELDS = (
@@ -215,7 +253,7 @@ def _reduce_code(code):
 
 def _own_cell(function, table, key):
     """A weak reference to the function that takes its cell out of the table."""
-    return weakref.ref(function, lambda reference: _forget_cell(table, key, reference))
+    return weakref.ref(function, functools.partial(_forget_cell, table, key))
 
 
 def _forget_cell(table, key, reference):
@@ -244,9 +282,13 @@ def _fill_cell(cell, state):
 
 
 def _reduce_cell(cell):
-    key = _cell_keys.get(id(cell), (None,))[0]
+    key, holder = _cell_keys.get(id(cell), (None, None))
     try:
-        state = {"cell_contents": cell.cell_contents}
+        contents = cell.cell_contents
     except ValueError:
         return _create_cell, (key,)
-    return _create_cell, (key,), state, None, None, _fill_cell
+    function = holder and holder()
+    if function and dict(zip(function.__code__.co_freevars, function.__closure__)).get("__classdict__") is cell:
+        # The attributes of a class, in whose scope annotations are evaluated (CPython 3.14).
+        contents = {name: value for name, value in contents.items() if name not in _CLASS_SKIPPED}
+    return _create_cell, (key,), {"cell_contents": contents}, None, None, _fill_cell

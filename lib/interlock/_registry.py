@@ -2,6 +2,7 @@
 """What each interpreter knows of definitions: which it has sent, received, and under which key."""
 
 import collections
+import functools
 import sys
 import types
 import weakref
@@ -11,6 +12,9 @@ import _interlock
 
 _MAIN = "__main__"
 _MAIN_NAMESPACE = 0
+# Attributes that CPython makes anew for every class.
+_CLASS_SKIPPED = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__", "__slots__",
+                            "_abc_impl", "__abstractmethods__"})  # fmt: skip
 # Types whose instances cannot change unseen: builtin ones, and names, to save imports.
 _CONSTANT_TYPES = (
     type(None), bool, int, float, complex, str, bytes, range, type(...), types.ModuleType,
@@ -78,15 +82,22 @@ def _entry(obj):
 def _register(obj, key, *, native, namespace=None):
     identity = id(obj)
 
-    def forget(_):
-        with _lock:
-            _entries.pop(identity, None)
-            _by_key.pop(key, None)
+    def forget(_, lock=_lock, entries=_entries, by_key=_by_key):  # globals go before the last objects do
+        with lock:
+            entries.pop(identity, None)
+            by_key.pop(key, None)
 
-    reference = weakref.ref(obj, forget)
+    try:
+        reference = weakref.ref(obj, forget)
+    except TypeError:  # a type alias; they are few, and stay
+        reference = functools.partial(_itself, obj)
     entry = _entries[id(obj)] = _Entry(key, reference, native, namespace)
     _by_key[key] = reference
     return entry
+
+
+def _itself(obj):
+    return obj
 
 
 def _known(key):

@@ -56,9 +56,13 @@ bool is_named(PyObject *object) {
 }
 
 /// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
-/// connection's descriptor, and copy the bytes of ctypes' arrays and structures twice.
+/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
+/// compared by its identity.
 bool is_foreign(PyTypeObject *type) {
-  if (std::strcmp(type->tp_name, "Connection") == 0) return true;
+  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
+                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
+    if (std::strcmp(type->tp_name, name) == 0) return true;
+  }
   const PyTypeObject *const meta = Py_TYPE(type);
   return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
@@ -221,14 +225,14 @@ bool Encoder::parts_of_foreign(PyObject *object, PyRef &parts) {
   return true;
 }
 
-/// After the object's own code raised: a TypeError says that it cannot be copied, anything else
-/// goes to the caller as it is, with a note. Returns false.
+/// After the object's own code raised: a TypeError says that it cannot be copied, as does the
+/// refusal of what its definition contains; anything else goes to the caller as it is, with a note.
+/// Returns false.
 bool Encoder::explain_refusal(PyObject *object) {
   if (!PyErr_ExceptionMatches(PyExc_TypeError)) {
     note_path();
     return false;
   }
-  if (PyErr_ExceptionMatches(state_.transfer_error)) return false;
   PyRef cause = PyRef::steal(PyErr_GetRaisedException());
   const std::string reason = reason_of(cause.get());
   refuse(object, reason.empty() ? nullptr : reason.c_str());
