@@ -10,8 +10,8 @@
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
 itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
 several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
-proxy() lets other interpreters use an object that
-stays where it is. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
+cross. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
 share, such as the environment.
 """
 
@@ -51,6 +51,8 @@ _LAZY = {
     "Pool": "pool",
     "Proxy": "_proxy",
     "proxy": "_proxy",
+    "register": "_register",
+    "unregister": "_register",
 }
 
 __all__ = [
@@ -77,7 +79,9 @@ __all__ = [
     "features",
     "global_lock",
     "proxy",
+    "register",
     "select",
+    "unregister",
 ]
 
 

@@ -3,6 +3,7 @@
 #include "transfer/definition.hpp"
 
 #include "python/module.hpp"
+#include "transfer/registrations.hpp"
 
 namespace interlock {
 namespace {
@@ -49,6 +50,35 @@ PyType_Spec spec = {"_interlock.Definition", sizeof(HandleObject), 0,
                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, slots};
 
 }  // namespace
+
+PyObject *add_registration(PyObject *, PyObject *args) {
+  const ModuleState *const state = module_state();
+  const char *type = nullptr;
+  PyObject *reduce = nullptr;
+  if (state == nullptr || !PyArg_ParseTuple(args, "sO:add_registration", &type, &reduce))
+    return nullptr;
+  Registration registration{type, {}};
+  if (Py_IS_TYPE(reduce, state->definition)) {
+    registration.reduce = Ref<Definition>(&definition_of(reduce));
+  } else if (!Py_IsNone(reduce)) {
+    return PyErr_Format(PyExc_TypeError, "a Definition or None, not %T", reduce);
+  }
+  Registrations::instance().add(std::move(registration));
+  Py_RETURN_NONE;
+}
+
+PyObject *registrations(PyObject *, PyObject *number) {
+  const Py_ssize_t first = PyNumber_AsSsize_t(number, PyExc_OverflowError);
+  if (first == -1 && PyErr_Occurred() != nullptr) return nullptr;
+  PyRef list = PyRef::steal(PyList_New(0));
+  if (!list) return nullptr;
+  for (Registration &each : Registrations::instance().since(static_cast<std::size_t>(first))) {
+    PyObject *const reduce = each.reduce ? wrap_shared(std::move(each.reduce)) : Py_NewRef(Py_None);
+    const PyRef pair = PyRef::steal(Py_BuildValue("(sN)", each.type.c_str(), reduce));
+    if (!pair || PyList_Append(list.get(), pair.get()) != 0) return nullptr;
+  }
+  return list.release();
+}
 
 bool add_definition(PyObject *module, ModuleState &state) {
   return add_type(module, spec, state.transfer.handle, state.definition);

@@ -6,6 +6,7 @@
 #include "lock/global_lock.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
+#include "transfer/registrations.hpp"
 
 namespace interlock {
 
@@ -34,6 +35,7 @@ void forget_parent() noexcept {
   DetachedWait::reset_after_fork();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
+  Registrations::instance().reset_after_fork();
 }
 
 }  // namespace interlock

@@ -62,6 +62,15 @@ PyMethodDef functions[] = {
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"add_registration", add_registration, METH_VARARGS,
+     "add_registration(type, reduce, /)\n--\n\n"
+     "Tell all interpreters what function, a Definition or None, is registered for the type of "
+     "that "
+     "name."},
+    {"registrations", registrations, METH_O,
+     "registrations(number, /)\n--\n\n"
+     "What add_registration() was told, from the one with this number on: a list of (type, "
+     "reduce)."},
     {"set_proxy_class", set_proxy_class, METH_O,
      "set_proxy_class(cls, /)\n--\n\nThe class of handles to proxies in the calling interpreter."},
     {"close_senders", close_senders, METH_NOARGS,
@@ -128,6 +137,8 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.reduce_foreign);
+  Py_VISIT(state->transfer.find_registered);
+  Py_VISIT(state->transfer.registered);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
   return 0;
@@ -137,10 +148,13 @@ int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   state->transfer.ints.clear();
+  delete std::exchange(state->transfer.types, nullptr);
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);
   Py_CLEAR(state->transfer.reduce_foreign);
+  Py_CLEAR(state->transfer.find_registered);
+  Py_CLEAR(state->transfer.registered);
   Py_CLEAR(state->descriptor);
   Py_CLEAR(state->transfer.dispatch_table);
   Py_CLEAR(state->transfer.reducers);

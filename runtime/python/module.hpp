@@ -64,6 +64,9 @@ struct ModuleState {
 PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 /// The memoryview or PickleBuffer of a received Buffer. In python/buffer.cpp.
 [[nodiscard]] PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer);
+// interlock._register's list of the process. In python/definition.cpp.
+PyObject *add_registration(PyObject *, PyObject *args);
+PyObject *registrations(PyObject *, PyObject *number);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 /// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.

@@ -15,11 +15,6 @@ namespace {
 /// for endless. An honest cycle ends as soon as it meets an object that was made meanwhile.
 constexpr std::uint64_t kMostOpen = 500;
 
-bool fail_changed(const char *what) {
-  PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
-  return false;
-}
-
 [[nodiscard]] bool is_leaf(PyObject *object) noexcept {
   PyTypeObject *const type = Py_TYPE(object);
   return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyFloat_Type ||
@@ -80,7 +75,7 @@ inline void Encoder::write_text(PyObject *object) {
                     PyUnicode_DATA(object), length * kind);
 }
 
-inline bool Encoder::write_leaf(PyObject *object) {
+bool Encoder::write_leaf(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (type == &PyUnicode_Type) {
     write_text(object);
@@ -101,6 +96,11 @@ inline bool Encoder::write_leaf(PyObject *object) {
   return true;
 }
 
+bool Encoder::fail_changed(const char *what) {
+  PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
+  return false;
+}
+
 bool Encoder::run(PyObject *object, Message &message) {
   bool is_done = walk(object);
   if (starts_again_) {
@@ -109,6 +109,7 @@ bool Encoder::run(PyObject *object, Message &message) {
     is_done = walk(object);
   }
   if (!is_done) return false;
+  if (is_careful_) records_.plain_containers = 0;
   if (records_.take(message)) return true;
   PyErr_NoMemory();
   return false;
@@ -138,6 +139,8 @@ void Encoder::forget() noexcept {
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
+  for (Layout &layout : layouts_) layout.type = {};
+  layouts_written_ = 0;
 }
 
 void Encoder::release(Frame &frame) noexcept {
@@ -170,6 +173,10 @@ bool Encoder::step(Frame &frame) {
       return step_shaped(frame);
     case Tag::kReduce:
       return step_reduce(frame);
+    case Tag::kInstance:
+      return step_instance(frame);
+    case Tag::kLayout:
+      return step_layout(frame);
     default:
       return step_items(frame, frame.items);
   }
@@ -316,7 +323,9 @@ bool Encoder::write_other(PyObject *object) {
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
-  return is_careful_now() && write_by_parts(object, type);
+  const bool is_class = PyType_Check(object) != 0;
+  if (!(is_class ? write_class(object, done) : write_instance(object, type, done))) return false;
+  return done || (is_careful_now() && write_by_parts(object, type));
 }
 
 bool Encoder::write_again(PyObject *object) {
@@ -331,8 +340,8 @@ void Encoder::number(PyObject *object) {
   if (is_careful_) numbered_.push_back(PyRef::borrow(object));
 }
 
-bool Encoder::write_shared(PyObject *object) {
-  Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
+bool Encoder::write_shared(PyObject *object, PyObject *handle) {
+  Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
   if (shared == nullptr) return refuse(object, "it is closed");
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(shared);
@@ -349,6 +358,9 @@ bool Encoder::is_container(PyObject *object) noexcept {
 
 bool Encoder::note_container(PyObject *object) {
   if (is_inside() || !is_container(object)) return true;
+  PyObject *registered = nullptr;
+  if (!find_registered(Py_TYPE(object), registered)) return false;
+  if (registered != nullptr) return true;
   const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
@@ -363,14 +375,16 @@ bool Encoder::note_container(PyObject *object) {
   return copied.size >= 0;
 }
 
-inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
-  const bool is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
+  const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
+  const bool is_inside = is_instance || (!frames_.empty() && frames_.back().is_inside);
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
   *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  ++records_.plain_containers;
   if (is_careful_) Py_INCREF(object);
   return true;
 }
@@ -436,15 +450,17 @@ bool Encoder::open_dict(PyObject *dict) {
 
 bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
   const Py_ssize_t size = PyDict_GET_SIZE(dict);
-  if (is_new) {
-    put(Tag::kShape, static_cast<std::uint64_t>(size));
-    for (Py_ssize_t i = 0; i < size; ++i)
-      write_text(shapes_.key(shape, static_cast<std::size_t>(i)));
-  }
+  if (is_new) write_shape(shape);
   put(Tag::kDictOf, shape, number_if(needs_number(dict), dict));
   if (!push(Tag::kDictOf, dict, size)) return false;
   frames_.back().position = static_cast<Py_ssize_t>(shape);
   return true;
+}
+
+void Encoder::write_shape(std::size_t shape) {
+  const std::size_t size = shapes_.size(shape);
+  put(Tag::kShape, size);
+  for (std::size_t i = 0; i < size; ++i) write_text(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

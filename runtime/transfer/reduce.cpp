@@ -6,6 +6,7 @@
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/registrations.hpp"
 
 namespace interlock {
 namespace {
@@ -49,22 +50,13 @@ PyRef look_up(PyObject *module_name, PyObject *qualified_name) {
   return names ? std::move(found) : PyRef();
 }
 
+/// Of how many types it is remembered what is registered for them.
+constexpr Py_ssize_t kMostRemembered = 1000;
+
 bool is_named(PyObject *object) {
   return PyType_Check(object) || PyFunction_Check(object) ||
          (PyCFunction_Check(object) && (PyCFunction_GET_SELF(object) == nullptr ||
                                         PyModule_Check(PyCFunction_GET_SELF(object))));
-}
-
-/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
-/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
-/// compared by its identity.
-bool is_foreign(PyTypeObject *type) {
-  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
-                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
-    if (std::strcmp(type->tp_name, name) == 0) return true;
-  }
-  const PyTypeObject *const meta = Py_TYPE(type);
-  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
 
 bool is_socket(const PyTypeObject *type) {
@@ -117,12 +109,25 @@ bool load_reducers(TransferState &state) {
   return state.new_object != nullptr;
 }
 
+/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
+/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
+/// compared by its identity.
+bool Encoder::is_foreign(PyTypeObject *type) {
+  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
+                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
+    if (std::strcmp(type->tp_name, name) == 0) return true;
+  }
+  const PyTypeObject *const meta = Py_TYPE(type);
+  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
+}
+
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   if (PyModule_Check(object)) return write_module(object);
   // A metaclass may say how its classes cross; what import finds crosses by name otherwise.
   PyObject *reducer = nullptr;
   const bool is_plain = type == &PyType_Type || type == &PyFunction_Type;
   if (!is_plain && !find_reducer(type, reducer)) return false;
+  const PyRef held = PyRef::borrow(reducer);  // it may be taken back, or do so itself
   if (reducer == nullptr) {
     if (is_buffer(object, type)) return write_buffer(object);
     if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
@@ -138,6 +143,7 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
     reducer = state_.reduce_definition;
   PyRef parts = parts_of(object, reducer);
   if (!parts) return false;
+  if (PyObject_TypeCheck(parts.get(), state_.handle)) return write_shared(object, parts.get());
   if (!PyUnicode_Check(parts.get())) return open_reduce(object, std::move(parts));
   PyRef module = text_attribute(object, "__module__");
   const PyRef found = module ? look_up(module.get(), parts.get()) : PyRef();
@@ -172,9 +178,53 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   return push_items(tag, object, std::move(names), size);
 }
 
-/// What interlock._definitions or copyreg have for exactly this type, or null. False with a Python
-/// exception set.
+bool Encoder::is_remembered(PyTypeObject *type) const noexcept {
+  if (state_.new_object == nullptr) return false;
+  const std::size_t count = Registrations::instance().count();
+  if (count == 0) return true;
+  if (state_.registrations != count) return false;
+  const int known = PyDict_Contains(state_.registered, reinterpret_cast<PyObject *>(type));
+  PyErr_Clear();
+  return known == 1;
+}
+
+/// What is registered for this type or a base of it, or null. False with a Python exception set.
+bool Encoder::find_registered(PyTypeObject *type, PyObject *&reducer) {
+  reducer = nullptr;
+  const std::size_t count = Registrations::instance().count();
+  if (count == 0) return true;
+  if (state_.find_registered == nullptr) {
+    const PyRef module = PyRef::steal(PyImport_ImportModule("interlock._register"));
+    state_.registered = module ? PyDict_New() : nullptr;
+    if (state_.registered == nullptr) return false;
+    state_.find_registered = PyObject_GetAttrString(module.get(), "find");
+    if (state_.find_registered == nullptr) return false;
+  }
+  // It holds the types: those made at run time are to end one day.
+  if (state_.registrations != count || PyDict_GET_SIZE(state_.registered) >= kMostRemembered)
+    PyDict_Clear(state_.registered);
+  state_.registrations = count;
+  PyObject *const key = reinterpret_cast<PyObject *>(type);
+  reducer = PyDict_GetItemWithError(state_.registered, key);
+  if (reducer == nullptr) {
+    PyErr_Clear();  // a class without a hash
+    const PyRef found = PyRef::steal(PyObject_CallOneArg(state_.find_registered, key));
+    if (!found) {
+      note_path();
+      return false;
+    }
+    if (PyDict_SetItem(state_.registered, key, found.get()) != 0) PyErr_Clear();
+    reducer = found.get();  // interlock._register holds it
+  }
+  if (Py_IsNone(reducer)) reducer = nullptr;
+  return true;
+}
+
+/// What is registered, or what interlock._definitions or copyreg have for exactly this type, or
+/// null. False with a Python exception set.
 bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
+  if (!find_registered(type, reducer)) return false;
+  if (reducer != nullptr) return true;
   if (!load_reducers(state_)) return false;
   PyObject *const key = reinterpret_cast<PyObject *>(type);
   for (PyObject *const table : {state_.reducers, state_.dispatch_table}) {
@@ -189,7 +239,6 @@ bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
 }
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
-  const PyRef held = PyRef::borrow(reducer);  // it may unregister itself
   PyRef parts;
   if (reducer == nullptr && is_foreign(Py_TYPE(object)) && !parts_of_foreign(object, parts))
     return {};
