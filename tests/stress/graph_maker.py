@@ -212,7 +212,7 @@ def describe(root):
             lines.append(f"again {numbers[id(obj)]}")
         else:
             text, children = parts_of(obj)
-            if not (isinstance(obj, (tuple, frozenset)) and len(obj) == 0):
+            if not (type(obj) in (tuple, frozenset) and len(obj) == 0):
                 numbers[id(obj)] = len(numbers)
             lines.append(f"{numbers.get(id(obj), '-')}: {text}")
             todo += reversed(children)
@@ -262,7 +262,7 @@ class Maker:
             self.add(rng.choice(self.MAKERS)(self))
         self.add_cycles()
         way = rng.randrange(8)
-        if way == 0:
+        if way == 0 and self.nodes:
             return self.nodes[-1]
         if way == 1:
             return tuple(self.nodes)
@@ -405,7 +405,8 @@ class Maker:
         return made
 
     def point(self):
-        return Point(self.number(), self.key())
+        leaf = self.leaf()  # nothing that leads back to it: a set would hash it before it is complete
+        return Point(self.number(), leaf if is_leaf_key(leaf) else None)
 
     def attributes(self):
         """The dict of an instance, which may itself be in the graph."""
