@@ -44,9 +44,10 @@ enum class Tag : std::uint8_t {
   kInstance,  // operand: the number of a layout; children: a value for each attribute
   kGlobal,    // two children: module name, qualified name
   kModule,    // one child: its name
-  kReduce,    // two children, callable and arguments; then kBuild or kUse
-  kBuild,     // the object is made now. Operand: BuildPart; a child for each, in that order
-  kUse,       // the object was made meanwhile, deeper down. Operand: its number
+  kReduce,  // two children, callable and arguments; then kBuild or kUse. Operand: 1 if the callable
+            // is a class whose __new__ is to be called
+  kBuild,   // the object is made now. Operand: BuildPart; a child for each, in that order
+  kUse,     // the object was made meanwhile, deeper down. Operand: its number
   kUseTuple,  // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 

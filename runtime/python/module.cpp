@@ -136,6 +136,8 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
+  Py_VISIT(state->transfer.reduce_ex);
+  Py_VISIT(state->transfer.protocol);
   Py_VISIT(state->transfer.reduce_foreign);
   Py_VISIT(state->transfer.find_registered);
   Py_VISIT(state->transfer.registered);
@@ -160,6 +162,8 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.reducers);
   Py_CLEAR(state->transfer.reduce_definition);
   Py_CLEAR(state->transfer.new_object);
+  Py_CLEAR(state->transfer.reduce_ex);
+  Py_CLEAR(state->transfer.protocol);
   Py_CLEAR(state->definition);
   Py_CLEAR(state->channel);
   Py_CLEAR(state->sender);

@@ -255,6 +255,7 @@ bool Decoder::open(std::uint64_t header) {
       break;
     case Tag::kReduce:
       frame.size = 2;
+      frame.slot = static_cast<std::size_t>(operand_of(header));
       break;
     case Tag::kLayout:
       frame.size = 1;
@@ -391,7 +392,8 @@ bool Decoder::build(std::uint64_t header) {
     frame.object = PyFrozenSet_New(frame.first);
   } else {
     CHECK(frame.tag == Tag::kReduce && PyTuple_Check(frame.second));
-    frame.object = PyObject_Call(frame.first, frame.second, nullptr);
+    frame.object = frame.slot != 0 ? new_object(frame.first, frame.second)
+                                   : PyObject_Call(frame.first, frame.second, nullptr);
     frame.parts = static_cast<std::uint8_t>(operand_of(header));
     Py_CLEAR(frame.second);
     frame.have = 0;

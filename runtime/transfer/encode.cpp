@@ -247,7 +247,7 @@ bool Encoder::pop(Frame &frame) {
 bool Encoder::close(Frame &frame) {
   if (frame.tag == Tag::kTuple) return close_tuple(frame);
   if (frame.tag != Tag::kFrozenSet) return true;
-  if (made_meanwhile(frame.object)) return true;
+  if (made_meanwhile(frame)) return true;
   put(Tag::kBuild, 0, kNumbered);
   number(frame.object);
   return true;
@@ -483,16 +483,25 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
 /// number; it is then written once more, deeper down, and closed here with kUse (as CPython's
 /// pickle does, issue 12687).
 bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
-  if (std::uint64_t *const count = open_counts_.find(object)) {
-    if (++*count > kMostOpen) return refuse(object, "it is part of its own constructor arguments");
-  } else {
-    open_counts_.insert(object, 1);
+  // What is open so often fills as many frames: until then, none needs to be counted.
+  if (frames_.size() >= kMostOpen) {
+    if (std::uint64_t *const count = open_counts_.find(object)) {
+      if (++*count > kMostOpen)
+        return refuse(object, "it is part of its own constructor arguments");
+    } else {
+      open_counts_.insert(object, 1);
+    }
   }
-  return push_items(tag, object, std::move(items), size);
+  if (!push_items(tag, object, std::move(items), size)) return false;
+  frames_.back().position = static_cast<Py_ssize_t>(next_number_);
+  return true;
 }
 
-bool Encoder::made_meanwhile(PyObject *object) {
-  --*open_counts_.find(object);
+bool Encoder::made_meanwhile(const Frame &frame) {
+  PyObject *const object = frame.object;
+  if (std::uint64_t *const count = open_counts_.find(object); count != nullptr && *count != 0)
+    --*count;
+  if (static_cast<std::uint64_t>(frame.position) == next_number_) return false;
   const std::uint64_t *const made = numbers_.find(object);
   if (made == nullptr) return false;
   put(Tag::kUse, *made);

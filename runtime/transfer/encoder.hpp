@@ -66,12 +66,15 @@ class Encoder {
     PyObject *items = nullptr;  // owned: a tuple of the children that the object does not hold
     Py_ssize_t size;            // children to write
     Py_ssize_t next = 0;        // children begun
-    Py_ssize_t position = 0;    // kDict: of PyDict_Next; kDictOf, kLayout, kInstance: the shape
+    // kDict: of PyDict_Next; kDictOf, kLayout, kInstance: the shape; kFrozenSet, kReduce: the next
+    // number when it was opened.
+    Py_ssize_t position = 0;
     PyObject *child = nullptr;  // kDict: the key; kDictOf, kInstance: the value; kList: the item
     PyObject *value = nullptr;  // kDict: owned; to be written after its key
     Tag tag;
     std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
     bool numbered = false;   // it has its number, or a tuple: gets one at its end
+    bool is_new = false;     // kReduce: a class and the arguments of its __new__
     bool is_inside;          // of an object that is rebuilt from its parts
   };
 
@@ -110,7 +113,7 @@ class Encoder {
   [[nodiscard]] bool push(Tag tag, PyObject *object, Py_ssize_t size);
   [[nodiscard]] bool push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   /// Ends the open time of an object; true, and it is closed, if it was made deeper down.
-  [[nodiscard]] bool made_meanwhile(PyObject *object);
+  [[nodiscard]] bool made_meanwhile(const Frame &frame);
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -142,7 +145,6 @@ class Encoder {
   [[nodiscard]] bool step_instance(Frame &frame);
 
   // transfer/reduce.cpp: what crosses by name or by its parts.
-  [[nodiscard]] static bool is_foreign(PyTypeObject *type);
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
   /// Whether find_reducer() runs no code for this type.

@@ -55,6 +55,8 @@ struct TransferState {
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
+  PyObject *reduce_ex;          // "__reduce_ex__"
+  PyObject *protocol;           // 5
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
   TypeTable *types;             // owned; see types_of()
   PyObject *find_registered;    // interlock._register.find
