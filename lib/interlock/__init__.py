@@ -8,11 +8,12 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
-several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
-freeze() makes an immutable object that all of them can have without a copy; proxy() lets other interpreters use
-an object that stays where it is; register() says how objects of a type cross. Functions cross even if they are
-defined in the main script. global_lock serialises what all interpreters share, such as the environment.
+itself; Channel passes objects between any of them, copied or moved, also in asyncio; moved() hands over what
+is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across
+interpreters, and cross themselves. freeze() makes an immutable object that all of them can have without a copy;
+proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
+cross. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+share, such as the environment.
 """
 
 from types import MappingProxyType as _MappingProxyType
@@ -35,6 +36,7 @@ from _interlock import (
     every,
     freeze,
     global_lock,
+    moved,
     select,
 )
 from _interlock import can_freeze as _can_freeze
@@ -84,6 +86,7 @@ __all__ = [
     "features",
     "freeze",
     "global_lock",
+    "moved",
     "proxy",
     "register",
     "select",

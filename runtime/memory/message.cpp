@@ -84,7 +84,7 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 }  // namespace
 
 void Message::destroy_owned() noexcept {
-  if (is_inline()) {
+  if (is_frozen()) {
     ArenaMemory::of(object_at(operand_of(header())))->release();
     return;
   }
@@ -96,6 +96,18 @@ void Message::destroy_owned() noexcept {
 Message Message::from_frozen(const void *object) noexcept {
   ArenaMemory::of(object)->retain();
   return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
+}
+
+Message Message::copy() const noexcept {
+  if (is_frozen()) return from_frozen(object_at(operand_of(header())));
+  if (body() == nullptr) return Message(word_);
+  const std::uint64_t *const words = body()->words();
+  MessageBuilder builder;
+  builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
+  builder.shared = body()->shared;
+  builder.plain_containers = body()->plain_containers;
+  Message message;
+  return builder.take(message) ? std::move(message) : Message();
 }
 
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }

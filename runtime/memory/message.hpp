@@ -90,13 +90,16 @@ class Message {
   [[nodiscard]] std::optional<std::string> as_utf8() const;
   [[nodiscard]] std::optional<std::string_view> as_bytes() const noexcept;
 
+  /// Another one that carries the same, empty for want of memory. What can be received only once,
+  /// is by one of the two.
+  [[nodiscard]] Message copy() const noexcept;
   [[nodiscard]] bool empty() const noexcept { return word_ == 0; }
   /// One record, whose header header() gives. Otherwise, unless empty, there is a body().
   [[nodiscard]] bool is_inline() const noexcept { return (word_ & 3) != 0; }
   /// The first record's header; not for an empty message.
   [[nodiscard]] std::uint64_t header() const noexcept {
     if ((word_ & 1) != 0) return static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1);
-    return is_inline() ? make_header(Tag::kFrozen, word_ - kFrozenMark) : body()->words()[0];
+    return is_frozen() ? make_header(Tag::kFrozen, word_ - kFrozenMark) : body()->words()[0];
   }
   /// Null for an empty message and for one that is_inline().
   [[nodiscard]] const Body *body() const noexcept {
@@ -110,6 +113,7 @@ class Message {
   friend class MessageBuilder;
   explicit Message(Body *body) noexcept : word_(reinterpret_cast<std::uintptr_t>(body)) {}
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
+  [[nodiscard]] bool is_frozen() const noexcept { return (word_ & 3) == kFrozenMark; }
   void destroy_owned() noexcept;
   [[nodiscard]] static Message from_large_int(std::int64_t value);
   [[nodiscard]] std::optional<std::int64_t> as_large_int() const noexcept;

@@ -182,6 +182,19 @@ Test(arena, a_message_of_a_frozen_object_is_its_address) {
   cr_assert_eq(moved.size(), sizeof moved);
 }
 
+Test(arena, a_copy_of_a_message_holds_it_too) {
+  Ref<ArenaMemory> memory = new_memory();
+  const char *const piece = write(*memory, 16, 1, 1)[0];
+  Message message = Message::from_frozen(piece);
+  Message copy = message.copy();
+  memory = {};
+  message = {};
+  cr_assert_eq(operand_of(copy.header()), reinterpret_cast<std::uintptr_t>(piece));
+  cr_assert_not_null(ArenaMemory::of(piece));
+  copy = {};
+  cr_assert_null(ArenaMemory::of(piece));
+}
+
 Test(arena, one_that_refers_to_another_keeps_it) {
   Ref<ArenaMemory> first = new_memory();
   Ref<ArenaMemory> second = new_memory();
