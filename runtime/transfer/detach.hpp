@@ -63,6 +63,7 @@ class Detachment {
   [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_held(PyObject *object);
   [[nodiscard]] PyObject *replace(PyObject *object);
+  [[nodiscard]] PyObject *replace_number(PyObject *object);
   [[nodiscard]] PyObject *stand_in_for(PyObject *object);
   [[nodiscard]] PyObject *twin_of(PyObject *object, PyTypeObject *type);
   /// Whether a container of this type that something else holds is emptied rather than copied.
@@ -82,6 +83,8 @@ class Detachment {
   Slots opened_rest_;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
+  static constexpr std::size_t kNumbers = 64;
+  std::size_t numbers_[kNumbers] = {};  // index of a number that was replaced, perhaps
   Result why_ = Result::kDone;
 };
 
