@@ -191,22 +191,40 @@ bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
 }
 
 bool Detachment::visit_all() {
-  Visit visit = take_opened();
+  // In variables of their own: what is written to a Visit and read again at once has to wait.
+  PyObject **first = nullptr;
+  std::size_t count = 0;
+  std::size_t stride = 1;
+  bool is_held = false;
   for (;;) {
-    while (visit.slots.count != 0) {
-      Slots &slots = visit.slots;
-      if (slots.count > kAhead) fetch(slots.first[(slots.count - 1 - kAhead) * slots.stride]);
-      PyObject *&slot = slots.first[--slots.count * slots.stride];
+    if (opened_ != nullptr) {
+      if (count != 0) visits_.push_back({{first, count, stride}, is_held});
+      is_held = opened_is_held_;
+      Slots rest;
+      const Slots slots = slots_of(std::exchange(opened_, nullptr), rest);
+      if (rest.count != 0) visits_.push_back({rest, is_held});
+      first = slots.first;
+      count = slots.count;
+      stride = slots.stride;
+      for (std::size_t i = 1; i <= std::min(count, kAhead); ++i) fetch(first[(count - i) * stride]);
+    }
+    // Last things first: mostly they were made last, and the collector's list has them in that
+    // order.
+    while (count != 0 && opened_ == nullptr) {
+      if (count > kAhead) fetch(first[(count - 1 - kAhead) * stride]);
+      PyObject *&slot = first[--count * stride];
       if (slot == nullptr) continue;
-      PyObject *const goes = visit.is_held ? take_held(slot) : take(slot);
+      PyObject *const goes = is_held ? take_held(slot) : take(slot);
       if (goes == nullptr) return false;
       slot = goes;
-      if (opened_.slots.count == 0) continue;
-      if (visit.slots.count != 0) visits_.push_back(visit);
-      visit = take_opened();
     }
+    if (opened_ != nullptr) continue;
     if (visits_.empty()) return true;
-    visit = visits_.back();
+    const Visit &visit = visits_.back();
+    first = visit.slots.first;
+    count = visit.slots.count;
+    stride = visit.slots.stride;
+    is_held = visit.is_held;
     visits_.pop_back();
   }
 }
@@ -320,17 +338,8 @@ bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
 void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
   graph_->containers.emplace_back(container, is_tracked);
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
-  opened_ = {slots_of(container, opened_rest_), is_held};
-}
-
-/// The places of the container that was opened last, to be visited now.
-Detachment::Visit Detachment::take_opened() {
-  const Slots &slots = opened_.slots;
-  for (std::size_t i = 1; i <= std::min(slots.count, kAhead); ++i)
-    fetch(slots.first[(slots.count - i) * slots.stride]);
-  if (opened_rest_.count != 0)
-    visits_.push_back({std::exchange(opened_rest_, {}), opened_.is_held});
-  return std::exchange(opened_, {});
+  opened_ = container;
+  opened_is_held_ = is_held;
 }
 
 PyObject *Detachment::refuse(Result why) noexcept {

@@ -58,7 +58,6 @@ class Detachment {
   /// Whether other interpreters may have the very object.
   [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
-  [[nodiscard]] Visit take_opened();
   [[nodiscard]] PyObject *take(PyObject *object);
   [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_held(PyObject *object);
@@ -78,9 +77,9 @@ class Detachment {
 
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
   Held held_ = Held::kEmptied;
-  std::vector<Visit> visits_;  // begun, and not yet done
-  Visit opened_;               // of the container that was opened last
-  Slots opened_rest_;
+  std::vector<Visit> visits_;   // begun, and not yet done
+  PyObject *opened_ = nullptr;  // a container whose places are to be visited next
+  bool opened_is_held_ = false;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
   static constexpr std::size_t kNumbers = 64;
