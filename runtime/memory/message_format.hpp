@@ -32,6 +32,7 @@ enum class Tag : std::uint8_t {
   kShared,  // operand: index of a Shared of the message
   kMoved,   // the same: of a MovedGraph, which is received once
   kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
+  kPart,    // operand: the index of a part of the graph in which the message is to fill the holes
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,

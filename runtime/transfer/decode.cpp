@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "transfer/decoder.hpp"
+#include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
 
@@ -186,6 +187,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return Py_NewRef(numbered(operand));
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kPart:
+      return Py_NewRef(graph_->parts[operand]);
     case Tag::kMarked:
       return read_marked(size);
     case Tag::kShared:
@@ -199,7 +202,7 @@ PyObject *Decoder::read_moved(MovedGraph &graph) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
-  return graph.attach();
+  return receive(graph);
 }
 
 PyObject *Decoder::read_marked(Py_ssize_t index) {

@@ -18,6 +18,7 @@
 #include "transfer/move.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/shapes.hpp"
+#include "transfer/survey.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -32,9 +33,14 @@ class Encoder {
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
-  /// All of it is handed over, by copies. What is done to the sender's objects stays done, so that
-  /// the walk is careful from the beginning.
-  void set_moving() noexcept { is_moving_ = is_careful_ = true; }
+  /// All of it is handed over, by copies.
+  void set_moving() noexcept { is_moving_ = true; }
+
+  /// What is written is in the holes of a graph; `parts`: of the graph, to which it refers.
+  void set_graph(Survey &survey, std::vector<PyRef> &parts) noexcept {
+    survey_ = &survey;
+    parts_ = &parts;
+  }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
@@ -86,6 +92,7 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
   [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
+  void write_part(PyObject *object);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -156,7 +163,9 @@ class Encoder {
   }
   /// Whether `object`, not met before, may be met again.
   [[nodiscard]] bool needs_number(PyObject *object) noexcept {
-    return is_careful_ || Py_REFCNT(object) > 1;
+    // What is in a hole is also held by the survey, and by the tuple of all that are.
+    const bool is_in_hole = survey_ != nullptr && frames_.size() == 1;
+    return is_careful_ || Py_REFCNT(object) > (is_in_hole ? 3 : 1);
   }
   /// The flag of a record that gets a number, which it does if `needed`.
   [[nodiscard]] std::uint64_t number_if(bool needed, PyObject *object) {
@@ -199,7 +208,10 @@ class Encoder {
   ObjectTable numbers_;
   std::uint64_t next_number_ = 0;
   std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
-  std::vector<PyRef> marked_;    // what moved() gave, to be handed over when the walk is done
+  Survey *survey_ = nullptr;     // null unless the message fills the holes of a graph
+  std::vector<PyRef> *parts_ = nullptr;
+  ObjectTable part_indices_;
+  std::vector<PyRef> marked_;  // what moved() gave, to be handed over when the walk is done
   ShapeCache shapes_;
   Layout layouts_[kLayouts];  // some of those that were written
   std::uint64_t layouts_written_ = 0;

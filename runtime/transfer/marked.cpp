@@ -3,8 +3,8 @@
 // else has been written, so that a refusal changes nothing, in one graph, so that what two of them
 // share arrives as one object; only where it cannot leave as it is, it is copied in its place and
 // its containers are emptied afterwards.
-#include "transfer/detach.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/holes.hpp"
 
 namespace interlock {
 namespace {
@@ -21,19 +21,19 @@ class HandOverMarked final : public MoveStep {
   explicit HandOverMarked(std::vector<PyRef> markers) : markers_(std::move(markers)) {}
 
   /// Takes the objects out of their markers.
-  [[nodiscard]] Detachment::Result run() {
+  [[nodiscard]] HandOver run(const char *name, Move &move) {
     PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(markers_.size())));
-    if (!list) return Detachment::Result::kNoMemory;
+    if (!list) return HandOver::kRaised;
     PyObject_GC_UnTrack(list.get());  // nobody is to find it in a receiver
     for (std::size_t i = 0; i < markers_.size(); ++i)
       PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i),
                       std::exchange(object_of(markers_[i]), nullptr));
-    const Detachment::Result result = detachment_.run(list, Detachment::Held::kEmptied);
-    if (result != Detachment::Result::kDone) put_back(list);
+    const HandOver result = hand_over(list, Detachment::Held::kEmptied, name, move, left_);
+    if (result != HandOver::kDone) put_back(list);
     return result;
   }
-  [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return detachment_.graph(); }
-  void undo() override { put_back(detachment_.undo()); }
+  [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return left_->graph(); }
+  void undo() override { put_back(left_->undo()); }
 
  private:
   void put_back(const PyRef &list) {
@@ -41,7 +41,7 @@ class HandOverMarked final : public MoveStep {
       object_of(markers_[i]) = Py_NewRef(PyList_GET_ITEM(list.get(), static_cast<Py_ssize_t>(i)));
   }
 
-  Detachment detachment_;
+  std::unique_ptr<Detachment> left_;
   const std::vector<PyRef> markers_;
 };
 
@@ -88,10 +88,9 @@ bool Encoder::hand_over_marked() {
     if (object_of(marker) == nullptr) return refuse(marker.get(), kSpent);
   }
   auto step = std::make_unique<HandOverMarked>(std::move(marked_));
-  const Detachment::Result result = step->run();
-  if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
-  if (result != Detachment::Result::kDone) return false;
+  if (step->run(root_, *move_) != HandOver::kDone) return false;
   records_.shared.emplace_back(step->graph());
+  records_.plain_containers = 0;  // to receive it may run code
   move_->steps.emplace_back().step = std::move(step);
   return true;
 }
