@@ -75,6 +75,7 @@ class Decoder {
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyObject *&object);
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
+  [[nodiscard]] static PyObject *read_frozen(std::uint64_t address);
   [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
   [[nodiscard]] PyObject *read_marked(Py_ssize_t index);
   [[nodiscard]] PyObject *read_text(std::uint64_t header);
@@ -91,6 +92,7 @@ class Decoder {
   [[nodiscard]] static bool add_item(Frame &frame, PyObject *child);
   [[nodiscard]] bool add_shaped(Frame &frame, std::size_t index, PyObject *child);
   [[nodiscard]] static bool add_part(Frame &frame, PyObject *child);
+  [[nodiscard]] PyObject *read_definition(Shared &shared);  // transfer/named.cpp
   // transfer/instance.cpp
   void add_layout(Frame &frame, PyObject *type);
   [[nodiscard]] bool open_instance(Frame &frame);

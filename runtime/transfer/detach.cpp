@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/detach.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include "transfer/common_objects.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/plain.hpp"
 #include "transfer/slots.hpp"
 #include "transfer/transfer.hpp"
@@ -151,6 +153,16 @@ Detachment::Result Detachment::run(PyRef &root, Held held, Survey *survey) {
   return why_;
 }
 
+bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
+  if (is_of_all(object, type)) return true;
+  ArenaMemory *const memory = arena_of(object);
+  if (memory == nullptr) return false;
+  auto &arenas = graph_->arenas;
+  const auto same = [&](const Ref<ArenaMemory> &each) { return each.get() == memory; };
+  if (std::none_of(arenas.rbegin(), arenas.rend(), same)) arenas.emplace_back(memory);
+  return true;
+}
+
 bool Detachment::visit_all() {
   Visit visit = take_opened();
   for (;;) {
@@ -188,7 +200,7 @@ inline PyObject *Detachment::take(PyObject *object) {
   } else if (is_only_here) {
     return take_container(object, type);
   }
-  return is_of_all(object, type) ? object : replace(object);
+  return is_shared(object, type) ? object : replace(object);
 }
 
 /// A container that nothing else refers to moves as it is.
@@ -205,7 +217,7 @@ PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
 
 /// The same for a reference to what somebody else has, too.
 PyObject *Detachment::take_held(PyObject *object) {
-  return is_of_all(object, Py_TYPE(object)) ? object : replace(object);
+  return is_shared(object, Py_TYPE(object)) ? object : replace(object);
 }
 
 /// What goes instead of `object`, the same for every place that refers to it.

@@ -66,6 +66,8 @@ class Detachment {
     bool is_key = false;   // they are, or are part of, what a table finds by its hash
   };
 
+  /// Whether other interpreters may have the very object.
+  [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
   [[nodiscard]] Visit take_opened();
   [[nodiscard]] PyObject *take(PyObject *object);

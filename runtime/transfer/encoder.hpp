@@ -92,6 +92,8 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
   [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
+  void write_reference(PyObject *object, Shared *shared);
+  void write_frozen(PyObject *object, ArenaMemory &memory);
   void write_part(PyObject *object);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
@@ -134,14 +136,21 @@ class Encoder {
   [[nodiscard]] static std::size_t place_of_layout(const PyTypeObject *type) noexcept {
     return reinterpret_cast<std::uintptr_t>(type) / 64 % kLayouts;
   }
-  [[nodiscard]] bool write_class(PyObject *object, bool &written);
   [[nodiscard]] bool write_instance(PyObject *object, PyTypeObject *type, bool &written);
   [[nodiscard]] bool open_layout(PyObject *object, const Attributes &attributes);
   [[nodiscard]] bool step_layout(Frame &frame);
   [[nodiscard]] bool begin_instance(PyObject *object, const Layout &layout);
   [[nodiscard]] bool step_instance(Frame &frame);
 
-  // transfer/reduce.cpp: what crosses by name or by its parts.
+  // transfer/named.cpp: what crosses by name or definition.
+  [[nodiscard]] bool write_known(PyObject *object, bool &written);
+  [[nodiscard]] bool write_definition(PyObject *object, PyObject *definition);
+  [[nodiscard]] bool write_module(PyObject *object);
+  [[nodiscard]] bool write_named(PyObject *object, bool &written);
+  [[nodiscard]] bool write_under(PyObject *object, PyRef name);
+  [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
+
+  // transfer/reduce.cpp: what crosses by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
   /// Whether find_reducer() runs no code for this type.
@@ -151,9 +160,6 @@ class Encoder {
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
   [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
-  [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
-  [[nodiscard]] bool write_module(PyObject *object);
-  [[nodiscard]] bool write_named(PyObject *object, bool &written);
   /// Appends a note with the path to the exception that Python code of the object raised.
   void note_path();
   bool explain_refusal(PyObject *object);
@@ -207,11 +213,12 @@ class Encoder {
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;
   std::uint64_t next_number_ = 0;
-  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
-  Survey *survey_ = nullptr;     // null unless the message fills the holes of a graph
+  std::vector<PyRef> numbered_;        // keeps the keys of numbers_ alive, if the walk is careful
+  std::vector<PyRef> marked_;          // what moved() gave, to be handed over when the walk is done
+  ArenaMemory *last_arena_ = nullptr;  // of those that the message holds
+  Survey *survey_ = nullptr;           // null unless the message fills the holes of a graph
   std::vector<PyRef> *parts_ = nullptr;
   ObjectTable part_indices_;
-  std::vector<PyRef> marked_;  // what moved() gave, to be handed over when the walk is done
   ShapeCache shapes_;
   Layout layouts_[kLayouts];  // some of those that were written
   std::uint64_t layouts_written_ = 0;

@@ -8,6 +8,7 @@
 
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
+#include "memory/arena.hpp"
 #include "memory/message.hpp"
 #include "transfer/slots.hpp"
 
@@ -40,8 +41,9 @@ class MovedGraph final : public Shared {
   std::vector<Container> containers;
   std::vector<Hole> holes;
   Message in_holes;
-  std::vector<PyObject *> parts;  // containers that what is in the holes refers to; owned
-  PyObject *root = nullptr;       // owned, until attach()
+  std::vector<PyObject *> parts;         // containers that what is in the holes refers to; owned
+  std::vector<Ref<ArenaMemory>> arenas;  // of the frozen objects in it
+  PyObject *root = nullptr;              // owned, until attach()
 
  private:
   /// Frees what was not given to anybody. Thread: any, attached or not.

@@ -2,6 +2,7 @@
 #include "transfer/survey.hpp"
 
 #include "transfer/common_objects.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/plain.hpp"
 
 namespace interlock {
@@ -30,7 +31,7 @@ void Survey::look_at(PyObject *object) {
     if (type == &PyBytes_Type) weight_ += static_cast<std::size_t>(PyBytes_GET_SIZE(object)) / 64;
     return;
   }
-  if (is_of_all(object, type)) return;
+  if (is_of_all(object, type) || arena_of(object) != nullptr) return;
   const bool is_held = Py_REFCNT(object) > 1;
   if (is_held && met_.find(object) != nullptr) return;
   if (!can_move(object, type)) {
@@ -77,10 +78,10 @@ bool Survey::is_plain_key(PyObject *key) {
   std::vector<PyObject *> open;
   for (;;) {
     PyTypeObject *const type = Py_TYPE(key);
-    const bool is_container = type == &PyTuple_Type || type == &PyFrozenSet_Type;
-    if (is_container) {
+    const bool is_shared = is_of_all(key, type) || arena_of(key) != nullptr;
+    if (!is_shared && (type == &PyTuple_Type || type == &PyFrozenSet_Type)) {
       for_each_slot(key, [&](PyObject *each) { open.push_back(each); });
-    } else if (is_plain_leaf(type) ? is_nan(key, type) : !is_of_all(key, type)) {
+    } else if (!is_shared && (!is_plain_leaf(type) || is_nan(key, type))) {
       return false;
     }
     if (open.empty()) return true;
