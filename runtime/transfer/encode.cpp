@@ -62,6 +62,12 @@ Status encode_for_many(PyObject *object, const char *root, Message &message) {
                      [](Encoder &encoder) { encoder.set_read_often(); });
 }
 
+Status encode_giving(PyObject *object, PyObject *exception, const char *root, Message &message,
+                     Move &move) {
+  return encode_with(root, object, message, &move,
+                     [&](Encoder &encoder) { encoder.set_given(exception); });
+}
+
 Status encode_moving(PyObject *object, const char *root, Message &message, Move &move) {
   return encode_with(root, object, message, &move, [](Encoder &encoder) { encoder.set_moving(); });
 }

@@ -42,6 +42,9 @@ class Encoder {
     parts_ = &parts;
   }
 
+  /// Of an exception that only the caller holds, what only it holds is handed over.
+  void set_given(PyObject *exception) noexcept { given_ = exception; }
+
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
 
@@ -113,6 +116,10 @@ class Encoder {
   [[nodiscard]] bool write_marked(PyObject *marker);
   [[nodiscard]] bool step_marked(Frame &frame);
   [[nodiscard]] bool hand_over_marked();
+  [[nodiscard]] PyRef give_parts(PyObject *exception, PyRef parts);
+  [[nodiscard]] PyRef give_items(PyObject *tuple);
+  [[nodiscard]] PyRef give_values(PyObject *state);
+  [[nodiscard]] PyRef give(PyObject *object);
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -208,6 +215,8 @@ class Encoder {
   bool is_moving_ = false;
   bool copies_marked_ = false;  // what moved() marks cannot leave as it is
   bool is_read_often_ = false;
+  PyObject *given_ = nullptr;
+  PyRef given_parts_;  // of given_, which no longer has them
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;
@@ -225,6 +234,10 @@ class Encoder {
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
 
+/// As encode(), and hands over what only `exception`, which may be null, holds. The caller alone
+/// has it, and drops it.
+[[nodiscard]] Status encode_giving(PyObject *object, PyObject *exception, const char *root,
+                                   Message &message, Move &move);
 /// As Move::encode(), by copies.
 [[nodiscard]] Status encode_moving(PyObject *object, const char *root, Message &message,
                                    Move &move);
