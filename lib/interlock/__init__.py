@@ -11,7 +11,7 @@ Pool is a concurrent.futures.Executor whose workers are interpreters; Interprete
 itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
 several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
 proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
-cross. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
+cross, explain() shows it. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
 share, such as the environment.
 """
 
@@ -47,9 +47,11 @@ __version__ = "0.1.0"
 # Not imported before they are used: an interpreter that only runs calls needs none of it.
 _LAZY = {
     "BrokenPool": "pool",
+    "Explanation": "_explain",
     "Interpreter": "interpreter",
     "Pool": "pool",
     "Proxy": "_proxy",
+    "explain": "_explain",
     "proxy": "_proxy",
     "register": "_register",
     "unregister": "_register",
@@ -64,6 +66,7 @@ __all__ = [
     "ChannelFull",
     "Descriptor",
     "Event",
+    "Explanation",
     "Interpreter",
     "InterpreterEnded",
     "Lock",
@@ -76,6 +79,7 @@ __all__ = [
     "TransferError",
     "after",
     "every",
+    "explain",
     "features",
     "global_lock",
     "proxy",

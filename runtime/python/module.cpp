@@ -62,6 +62,9 @@ PyMethodDef functions[] = {
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"explain", explain, METH_VARARGS,
+     "explain(obj, move, /)\n--\n\n"
+     "How each part of obj would cross: (parts, rests, totals), for interlock._explain."},
     {"add_registration", add_registration, METH_VARARGS,
      "add_registration(type, reduce, /)\n--\n\n"
      "Tell all interpreters what function, a Definition or None, is registered for the type of "

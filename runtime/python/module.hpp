@@ -67,6 +67,8 @@ PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 // interlock._register's list of the process. In python/definition.cpp.
 PyObject *add_registration(PyObject *, PyObject *args);
 PyObject *registrations(PyObject *, PyObject *number);
+/// What interlock.explain() shows. In python/explain.cpp.
+PyObject *explain(PyObject *, PyObject *args);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 /// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.

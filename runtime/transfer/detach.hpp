@@ -11,6 +11,7 @@
 #include "transfer/moved_graph.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/slots.hpp"
+#include "transfer/tier.hpp"
 
 namespace interlock {
 
@@ -43,6 +44,8 @@ class Detachment {
   /// before, but for what was added meanwhile to a container left empty; that now stands after the
   /// rest.
   void undo();
+  /// How an object that was taken has gone, or would have.
+  [[nodiscard]] Tier tier_of(PyObject *object) const noexcept;
 
  private:
   /// What stays with the sender, and what goes instead.

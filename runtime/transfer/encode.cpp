@@ -5,6 +5,7 @@
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/explain.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -81,6 +82,8 @@ inline void Encoder::write_text(PyObject *object) {
 }
 
 inline bool Encoder::write_leaf(PyObject *object) {
+  if (explainer_ != nullptr) [[unlikely]]
+    return explainer_->write_leaf(*this, object);
   PyTypeObject *const type = Py_TYPE(object);
   if (type == &PyUnicode_Type) {
     write_text(object);
@@ -99,6 +102,13 @@ inline bool Encoder::write_leaf(PyObject *object) {
     return write_constant(object);
   }
   return true;
+}
+
+bool Encoder::put_leaf(PyObject *object) {
+  Explainer *const explainer = std::exchange(explainer_, nullptr);
+  const bool is_leaf = write_leaf(object);
+  explainer_ = explainer;
+  return is_leaf;
 }
 
 bool Encoder::run(PyObject *object, Message &message) {
@@ -309,6 +319,10 @@ void Encoder::write_bytes(PyObject *object) {
 }
 
 bool Encoder::write_other(PyObject *object) {
+  return explainer_ != nullptr ? explainer_->write_other(*this, object) : put_other(object);
+}
+
+bool Encoder::put_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
   if (containers_ != nullptr && !note_container(object)) return false;

@@ -41,6 +41,8 @@ struct CopiedContainer {
   PyRef elements;       // of a set: the same ones, in another
 };
 
+class Explainer;
+
 class Encoder {
  public:
   /// `containers`: null, or where to note the containers that a move leaves empty.
@@ -52,12 +54,18 @@ class Encoder {
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
+  /// `explainer` sees what is written. The walk is careful, so that it begins but once.
+  void set_explainer(Explainer &explainer) noexcept {
+    explainer_ = &explainer;
+    is_careful_ = true;
+  }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
 
  private:
   friend class PathWriter;  // transfer/path.cpp
+  friend class Explainer;   // transfer/explain.cpp
 
   /// An object whose children are being written. References are borrowed unless the walk is
   /// careful.
@@ -94,6 +102,9 @@ class Encoder {
   void write_text(PyObject *object);
   void write_bytes(PyObject *object);
   [[nodiscard]] bool write_other(PyObject *object);
+  // The same, unseen by an Explainer.
+  [[nodiscard]] bool put_leaf(PyObject *object);
+  [[nodiscard]] bool put_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
@@ -160,6 +171,8 @@ class Encoder {
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
+  /// From the object that is open to the one being written.
+  [[nodiscard]] std::string last_step() const;
   /// Whether the sender gives away what it sends.
   [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
   /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
@@ -173,6 +186,7 @@ class Encoder {
   const char *const root_;
   std::vector<CopiedContainer> *const containers_;
   bool is_careful_;  // from the beginning where containers are noted: what is done to them stays
+  Explainer *explainer_ = nullptr;
   bool is_read_often_ = false;
   bool starts_again_ = false;
   MessageBuilder records_;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/explain.hpp"
 
 namespace interlock {
 namespace {
@@ -66,6 +67,15 @@ class PathWriter {
     return path;
   }
 
+  /// The last one. What a dict holds is known three steps before.
+  std::string write_last() {
+    const std::size_t count = encoder_.frames_.size();
+    std::string last;
+    for (std::size_t i = count < 4 ? 0 : count - 4; i < count; ++i)
+      last = step(encoder_.frames_[i]);
+    return last;
+  }
+
  private:
   static std::string call_part(const std::string &step) {
     return step == "[0]" ? "function" : step == "[1]" ? "args" : "kwargs";
@@ -113,7 +123,10 @@ class PathWriter {
 
 std::string Encoder::path() const { return PathWriter(*this).write(); }
 
+std::string Encoder::last_step() const { return PathWriter(*this).write_last(); }
+
 bool Encoder::refuse(PyObject *object, const char *reason) {
+  if (explainer_ != nullptr) explainer_->note_reason(reason);
   const std::string text = path() + ": " + kind_of(object) + " cannot leave its interpreter" +
                            (reason != nullptr ? std::string(": ") + reason : "");
   PyErr_SetString(state_.transfer_error, text.c_str());
