@@ -338,4 +338,118 @@ class DictTable {
   Py_ssize_t entries_;
   char indices_[1];
 };
+
+/// The attributes of an instance where they stand in the object itself; their names stand with the
+/// type, in a table that instances share. 3.13-3.15: PyDictValues behind the object, its dict, if
+/// it has been asked for, three words before it (pycore_dict.h, pycore_object.h), and
+/// PyHeapTypeObject::ht_cached_keys (public, cpython/object.h).
+class InlineValues {
+ public:
+  /// Whether instances of this CPython look as this class takes them to. Thread: attached.
+  [[nodiscard]] static bool verified() noexcept {
+    static const bool known = verify();
+    return known;
+  }
+  [[nodiscard]] static bool has_type(const PyTypeObject *type) noexcept {
+    return (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0;
+  }
+  /// The values of an instance whose type has them; null if they have moved to a dict.
+  [[nodiscard]] static InlineValues *of(PyObject *object) noexcept {
+    InlineValues *const values = behind(object);
+    if (values->is_valid_ == 0) return nullptr;
+    const auto *const dict = reinterpret_cast<PyDictObject *>(dict_of(object));
+    const bool is_own = dict == nullptr || static_cast<void *>(dict->ma_values) == values;
+    return is_own ? values : nullptr;
+  }
+  /// The dict of an instance of a type with Py_TPFLAGS_MANAGED_DICT; null if nobody has asked for
+  /// it.
+  [[nodiscard]] static PyObject *dict_of(PyObject *object) noexcept {
+    return reinterpret_cast<PyObject **>(object)[-3];
+  }
+  /// Of an instance that nobody has asked for its dict.
+  [[nodiscard]] static InlineValues *without_dict(PyObject *object) noexcept {
+    InlineValues *const values = behind(object);
+    return values->is_valid_ != 0 && dict_of(object) == nullptr ? values : nullptr;
+  }
+  /// The names of the attributes of a type's instances: so many first entries.
+  [[nodiscard]] static DictTable &names(PyTypeObject *type) noexcept {
+    return *reinterpret_cast<DictTable *>(
+        reinterpret_cast<PyHeapTypeObject *>(type)->ht_cached_keys);
+  }
+
+  /// How many there are.
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// They were set in the order of the names, and none was deleted.
+  [[nodiscard]] bool is_in_order() noexcept {
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (order()[i] != i) return false;
+    }
+    return true;
+  }
+  [[nodiscard]] PyObject **values() noexcept { return values_; }
+  [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+  /// The value of the next name, which it takes over; they must be in order, and not full.
+  void append(PyObject *value) noexcept {
+    values_[size_] = value;
+    order()[size_] = size_;
+    ++size_;
+  }
+
+ private:
+  [[nodiscard]] static InlineValues *behind(PyObject *object) noexcept {
+    return reinterpret_cast<InlineValues *>(reinterpret_cast<char *>(object) +
+                                            Py_TYPE(object)->tp_basicsize);
+  }
+  [[nodiscard]] std::uint8_t *order() noexcept {
+    return reinterpret_cast<std::uint8_t *>(values_ + capacity_);
+  }
+
+  /// An instance shows it that gets two attributes, is asked for its dict and gets another one.
+  [[nodiscard]] static bool verify() noexcept {
+#ifdef Py_GIL_DISABLED
+    return false;
+#endif
+    if (PY_VERSION_HEX >> 16 > 0x030f || !DictTable::verified()) return false;
+    PyObject *const type =
+        PyObject_CallFunction(reinterpret_cast<PyObject *>(&PyType_Type), "s(){}", "Instance");
+    PyObject *const object = type != nullptr ? PyObject_CallNoArgs(type) : nullptr;
+    const bool same = object != nullptr && matches(object);
+    PyErr_Clear();
+    Py_XDECREF(object);
+    Py_XDECREF(type);
+    return same;
+  }
+  [[nodiscard]] static bool matches(PyObject *object) noexcept {
+    PyTypeObject *const type = Py_TYPE(object);
+    if (!has_type(type) || type->tp_basicsize != sizeof(PyObject)) return false;
+    InlineValues *const values = of(object);
+    if (values == nullptr || without_dict(object) != values || values->size() != 0 ||
+        values->capacity() < 2 || names(type).kind() != DictTable::kSplit ||
+        PyObject_SetAttrString(object, "one", Py_True) != 0 ||
+        PyObject_SetAttrString(object, "two", Py_False) != 0)
+      return false;
+    PyObject **const pairs = names(type).unicode_entries();
+    if (of(object) != values || values->size() != 2 || !values->is_in_order() ||
+        values->values()[0] != Py_True || values->values()[1] != Py_False ||
+        names(type).entries() != 2 || PyUnicode_CompareWithASCIIString(pairs[0], "one") != 0 ||
+        PyUnicode_CompareWithASCIIString(pairs[2], "two") != 0)
+      return false;
+    PyObject *const dict = PyObject_GenericGetDict(object, nullptr);
+    const bool has_dict = dict != nullptr && dict_of(object) == dict && of(object) == values &&
+                          without_dict(object) == nullptr && PyDict_GET_SIZE(dict) == 2;
+    PyObject *const other = PyDict_New();
+    const bool same = has_dict && other != nullptr &&
+                      PyObject_GenericSetDict(object, other, nullptr) == 0 && of(object) == nullptr;
+    Py_XDECREF(dict);
+    Py_XDECREF(other);
+    return same;
+  }
+
+  std::uint8_t capacity_;
+  std::uint8_t size_;
+  std::uint8_t is_embedded_;
+  std::uint8_t is_valid_;
+  PyObject *values_[1];
+};
+
 }  // namespace interlock

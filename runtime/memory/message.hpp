@@ -27,14 +27,16 @@ class Message {
   /// What a message of more than one record owns. Its words follow it in memory: records, as
   /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
   struct Body {
-    Body(std::size_t count, std::vector<Ref<Shared>> &&what) noexcept
-        : size(count), shared(std::move(what)) {}
+    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain) noexcept
+        : size(count), shared(std::move(what)), plain_containers(plain) {}
     [[nodiscard]] const std::uint64_t *words() const noexcept {
       return reinterpret_cast<const std::uint64_t *>(this + 1);
     }
 
     const std::size_t size;                 // words
     const std::vector<Ref<Shared>> shared;  // what records refer to by index
+    // How many objects with others in them it has, if all were copied without running code; else 0.
+    const std::size_t plain_containers;
   };
 
   Message() noexcept = default;  // empty: carries nothing, not even None

@@ -59,12 +59,14 @@ class MessageBuilder {
   void clear() noexcept {
     next_ = first_;
     shared.clear();
+    plain_containers = 0;
     has_failed_ = false;
   }
   /// The message; nothing is left here. False for want of memory.
   [[nodiscard]] bool take(Message &message) noexcept;
 
-  std::vector<Ref<Shared>> shared;  // what records refer to by index
+  std::vector<Ref<Shared>> shared;   // what records refer to by index
+  std::size_t plain_containers = 0;  // of Message::Body
 
  private:
   static constexpr std::size_t kFew = 64;

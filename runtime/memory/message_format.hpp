@@ -39,12 +39,15 @@ enum class Tag : std::uint8_t {
   kDict,       // operand: pairs; children: key, value, key, value, ...
   kShape,      // no object, but the keys of some: so many str records, then the next record
   kDictOf,     // operand: the number of a shape; children: a value for each of its keys
-  kGlobal,     // two children: module name, qualified name
-  kModule,     // one child: its name
-  kReduce,     // two children, callable and arguments; then kBuild or kUse
-  kBuild,      // the object is made now. Operand: BuildPart; a child for each, in that order
-  kUse,        // the object was made meanwhile, deeper down. Operand: its number
-  kUseTuple,   // the same of a tuple that has just become full. Then one word: the numbers taken
+  kLayout,    // no object: how some instances look. Operand: a shape, that of their attributes; one
+              // child, their class; then the next record
+  kInstance,  // operand: the number of a layout; children: a value for each attribute
+  kGlobal,    // two children: module name, qualified name
+  kModule,    // one child: its name
+  kReduce,    // two children, callable and arguments; then kBuild or kUse
+  kBuild,     // the object is made now. Operand: BuildPart; a child for each, in that order
+  kUse,       // the object was made meanwhile, deeper down. Operand: its number
+  kUseTuple,  // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 
 /// What follows kBuild after kReduce: items to append, alternating keys and values to set, a

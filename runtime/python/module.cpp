@@ -151,6 +151,7 @@ int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   state->transfer.ints.clear();
+  delete std::exchange(state->transfer.types, nullptr);
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);

@@ -47,4 +47,16 @@ void CollectorPace::collect() {
   if (PyErr_Occurred() != nullptr) PyErr_WriteUnraisable(gc.get());
 }
 
+void CollectorPause::end(CollectorPace &pace) {
+  if (!is_on_) return;
+  resume();
+  is_on_ = false;
+  pace.before_attaching(made_.size());
+  for (const PyRef &each : made_) {
+    // Code that the message led to may have done so.
+    if (PyObject_GC_IsTracked(each.get()) == 0) PyObject_GC_Track(each.get());
+  }
+  made_.clear();
+}
+
 }  // namespace interlock

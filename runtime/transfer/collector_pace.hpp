@@ -6,6 +6,9 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
+
+#include "base/python_compat.hpp"
 
 namespace interlock {
 
@@ -27,6 +30,42 @@ class CollectorPace {
   std::size_t since_full_;
   std::size_t rounds_;
   std::size_t survivors_;  // of the last full one
+};
+
+/// While a message with many containers is rebuilt: the collector neither runs nor knows them, so
+/// that it need not look at what is still being made. It runs when they are all there, just before
+/// it is told of them, so that what an earlier message brought and the program has dropped is not
+/// looked at either. Thread: attached, for the whole lifetime.
+class CollectorPause {
+ public:
+  CollectorPause() = default;
+  CollectorPause(const CollectorPause &) = delete;
+  CollectorPause &operator=(const CollectorPause &) = delete;
+  ~CollectorPause() { resume(); }
+
+  /// So many containers are about to be made.
+  void begin(std::size_t count) {
+    made_.reserve(count);
+    is_on_ = true;
+    pause();
+  }
+  [[nodiscard]] bool is_on() const noexcept { return is_on_; }
+  /// The collector is to know a container later; one that has just been made, and is complete.
+  void add(PyObject *container) { made_.push_back(PyRef::borrow(container)); }
+  /// All are complete.
+  void end(CollectorPace &pace);
+  /// Around what may run code for long.
+  void resume() noexcept {
+    if (std::exchange(was_enabled_, false)) PyGC_Enable();
+  }
+  void pause() noexcept {
+    if (is_on_) was_enabled_ = PyGC_Disable() != 0;
+  }
+
+ private:
+  bool is_on_ = false;
+  bool was_enabled_ = false;
+  std::vector<PyRef> made_;
 };
 
 }  // namespace interlock

@@ -55,11 +55,22 @@ void Decoder::release(Frame &frame) noexcept {
 }
 
 PyObject *Decoder::run() {
+  constexpr std::size_t kMany = 1000;
+  const Message::Body *const body = message_.body();
+  const bool pauses = body != nullptr && body->plain_containers >= kMany;
+  if (pauses) pause_.begin(body->plain_containers);
+  PyRef object = PyRef::steal(read_all());
+  TransferState *const state = pauses && object ? transfer_state() : nullptr;
+  if (state != nullptr) pause_.end(state->pace);
+  return object.release();
+}
+
+PyObject *Decoder::read_all() {
   for (;;) {
     PyObject *object = nullptr;
     if (!frames_.empty() && !fill(frames_.back())) return nullptr;
     if (!frames_.empty() && is_complete(frames_.back())) {
-      object = close(frames_.back());
+      if (!close(frames_.back(), object)) return nullptr;
     } else if (!read(object)) {
       return nullptr;
     }
@@ -77,17 +88,31 @@ bool Decoder::fill(Frame &frame) {
   return true;
 }
 
-PyObject *Decoder::close(Frame &frame) {
-  PyObject *object = std::exchange(frame.object, nullptr);
-  // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
-  if (frame.tag == Tag::kTuple && !frame.has_objects && frame.size != 0)
-    PyObject_GC_UnTrack(object);
-  else if (frame.has_objects && PyObject_GC_IsTracked(object) == 0)
-    PyObject_GC_Track(object);
+bool Decoder::close(Frame &frame, PyObject *&object) {
+  if (frame.tag == Tag::kInstance && !finish_instance(frame)) return false;
+  object = std::exchange(frame.object, nullptr);
+  if (object != nullptr) track(frame, object);
   if (frame.tag == Tag::kTuple && frame.slot != 0) object = close_tuple(object);
   release(frame);
   frames_.pop_back();
-  return object;
+  return true;
+}
+
+void Decoder::hide(Frame &frame) noexcept {
+  frame.is_hidden = pause_.is_on() && PyObject_GC_IsTracked(frame.object) != 0;
+  if (frame.is_hidden) PyObject_GC_UnTrack(frame.object);
+}
+
+void Decoder::track(const Frame &frame, PyObject *object) {
+  // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
+  const bool is_plain_tuple = frame.tag == Tag::kTuple && !frame.has_objects;
+  if (pause_.is_on()) {
+    if (frame.has_objects || (frame.is_hidden && !is_plain_tuple)) pause_.add(object);
+  } else if (is_plain_tuple) {
+    if (frame.size != 0) PyObject_GC_UnTrack(object);
+  } else if (frame.has_objects && PyObject_GC_IsTracked(object) == 0) {
+    PyObject_GC_Track(object);
+  }
 }
 
 inline PyObject *Decoder::read_numbered_leaf(std::uint64_t header) {
@@ -105,6 +130,8 @@ bool Decoder::read(PyObject *&object) {
     case Tag::kFrozenSet:
     case Tag::kDict:
     case Tag::kDictOf:
+    case Tag::kLayout:
+    case Tag::kInstance:
     case Tag::kGlobal:
     case Tag::kModule:
     case Tag::kReduce:
@@ -229,6 +256,16 @@ bool Decoder::open(std::uint64_t header) {
     case Tag::kReduce:
       frame.size = 2;
       break;
+    case Tag::kLayout:
+      frame.size = 1;
+      frame.slot = static_cast<std::size_t>(operand_of(header));
+      break;
+    case Tag::kInstance:
+      frame.slot = static_cast<std::size_t>(operand_of(header));
+      if (!open_instance(frame)) return false;
+      hide(frame);
+      if ((header & kNumbered) != 0) number(frame.object);
+      break;
     case Tag::kFrozenSet:
       frame.size = static_cast<std::size_t>(operand_of(header));
       frame.first = new_list(frame.size);
@@ -259,6 +296,7 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
     frame.size *= 2;
   }
   if (frame.object == nullptr) return false;
+  hide(frame);
   const bool is_late = frame.tag == Tag::kTuple && (header & kEarly) == 0;
   if ((header & kNumbered) != 0 && !is_late) number(frame.object);
   return true;
@@ -290,6 +328,11 @@ bool Decoder::add(Frame &frame, PyObject *child) {
       return append(frame.first, child);
     case Tag::kDictOf:
       return add_shaped(frame, index, child);
+    case Tag::kInstance:
+      return add_attribute(frame, index, child);
+    case Tag::kLayout:
+      add_layout(frame, child);
+      return true;
     case Tag::kSet:
     case Tag::kDict:
       return add_item(frame, child);
@@ -332,8 +375,10 @@ bool Decoder::add_shaped(Frame &frame, std::size_t index, PyObject *child) {
 }
 
 bool Decoder::import(Frame &frame) {
+  pause_.resume();
   frame.object = frame.tag == Tag::kModule ? import_module(frame.first)
                                            : import_name(frame.first, frame.second);
+  pause_.pause();
   if (frame.object == nullptr) return false;
   numbered_[frame.slot] = PyRef::borrow(frame.object);
   return true;

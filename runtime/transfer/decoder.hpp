@@ -9,6 +9,7 @@
 #include "base/small_vector.hpp"
 #include "memory/message.hpp"
 #include "memory/message_format.hpp"
+#include "transfer/collector_pace.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/transfer.hpp"
 
@@ -31,20 +32,38 @@ class Decoder {
   [[nodiscard]] PyObject *run();
 
  private:
+  /// How an instance gets its attributes.
+  enum class Filling : std::uint8_t {
+    kInline,   // into the places that it has for them
+    kInDict,   // into its __dict__
+    kInSlots,  // into its slots
+    kByState,  // all together, as its class wants it
+  };
+  /// How some instances look.
+  struct Layout {
+    PyRef type;
+    std::size_t shape;
+  };
+
   /// References are owned.
   struct Frame {
     PyObject *object = nullptr;  // null for what is made after its children
-    PyObject *first = nullptr;   // kDict: the key; kReduce: the callable; kFrozenSet: a list
+    PyObject *first = nullptr;   // kDict: the key; kReduce: the callable; kFrozenSet: a list;
+                                 // kInstance: a dict, kByState
     PyObject *second = nullptr;  // kReduce: the arguments, later the state setter
     std::size_t size = 0;        // children that this stage takes
     std::size_t have = 0;
     std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
-                           // kTuple: whether it gets one; kDictOf: the number of the shape
+                           // kTuple: whether it gets one; kDictOf, kLayout: the number of the
+                           // shape; kInstance: that of the layout
     Tag tag;
     std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
+    bool is_hidden = false;    // from the collector, which would know it
+    Filling filling = Filling::kInDict;
   };
 
+  [[nodiscard]] PyObject *read_all();
   /// Reads children of the top frame for as long as they are leaves.
   [[nodiscard]] bool fill(Frame &frame);
   [[nodiscard]] static bool is_leaf(std::uint64_t header) noexcept {
@@ -60,6 +79,7 @@ class Decoder {
   [[nodiscard]] bool read_shape(std::size_t size);
   [[nodiscard]] bool open(std::uint64_t header);
   [[nodiscard]] bool open_container(Frame &frame, std::uint64_t header);
+  void hide(Frame &frame) noexcept;
   [[nodiscard]] bool build(std::uint64_t header);
   [[nodiscard]] bool use(std::uint64_t header);
 
@@ -68,15 +88,22 @@ class Decoder {
   [[nodiscard]] static bool add_item(Frame &frame, PyObject *child);
   [[nodiscard]] bool add_shaped(Frame &frame, std::size_t index, PyObject *child);
   [[nodiscard]] static bool add_part(Frame &frame, PyObject *child);
+  // transfer/instance.cpp
+  void add_layout(Frame &frame, PyObject *type);
+  [[nodiscard]] bool open_instance(Frame &frame);
+  [[nodiscard]] bool add_attribute(Frame &frame, std::size_t index, PyObject *value);
+  [[nodiscard]] static bool finish_instance(const Frame &frame);
   [[nodiscard]] bool import(Frame &frame);
-  /// The object of a frame that is complete; the frame is gone.
-  [[nodiscard]] PyObject *close(Frame &frame);
+  /// The object of a frame that is complete, if it is of one; the frame is gone.
+  [[nodiscard]] bool close(Frame &frame, PyObject *&object);
   [[nodiscard]] PyObject *close_tuple(PyObject *tuple);
   [[nodiscard]] static bool is_complete(const Frame &frame) noexcept {
     const bool late = frame.tag == Tag::kReduce || frame.tag == Tag::kFrozenSet;
     return frame.have == frame.size && (!late || frame.object != nullptr);
   }
   static void release(Frame &frame) noexcept;
+  /// Tells the collector of a container that is complete, or will.
+  void track(const Frame &frame, PyObject *object);
   void number(PyObject *object) { numbered_.push_back(PyRef::borrow(object)); }
   [[nodiscard]] PyObject *numbered(std::size_t index) const noexcept {
     return numbered_[index].get();
@@ -90,6 +117,8 @@ class Decoder {
   SmallVector<Frame, 8> frames_;
   std::vector<PyRef> numbered_;
   std::vector<PyRef> shapes_;  // a dict of each, with None as values
+  std::vector<Layout> layouts_;
+  CollectorPause pause_;
 };
 
 }  // namespace interlock

@@ -16,11 +16,6 @@ namespace {
 /// for endless. An honest cycle ends as soon as it meets an object that was made meanwhile.
 constexpr std::uint64_t kMostOpen = 500;
 
-bool fail_changed(const char *what) {
-  PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
-  return false;
-}
-
 [[nodiscard]] bool is_leaf(PyObject *object) noexcept {
   PyTypeObject *const type = Py_TYPE(object);
   return type == &PyUnicode_Type || type == &PyLong_Type || type == &PyFloat_Type ||
@@ -81,7 +76,7 @@ inline void Encoder::write_text(PyObject *object) {
                     PyUnicode_DATA(object), length * kind);
 }
 
-inline bool Encoder::write_leaf(PyObject *object) {
+bool Encoder::write_leaf(PyObject *object) {
   if (explainer_ != nullptr) [[unlikely]]
     return explainer_->write_leaf(*this, object);
   PyTypeObject *const type = Py_TYPE(object);
@@ -111,6 +106,11 @@ bool Encoder::put_leaf(PyObject *object) {
   return is_leaf;
 }
 
+bool Encoder::fail_changed(const char *what) {
+  PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
+  return false;
+}
+
 bool Encoder::run(PyObject *object, Message &message) {
   bool is_done = walk(object);
   if (starts_again_) {
@@ -119,6 +119,7 @@ bool Encoder::run(PyObject *object, Message &message) {
     is_done = walk(object);
   }
   if (!is_done) return false;
+  if (is_careful_) records_.plain_containers = 0;
   if (records_.take(message)) return true;
   PyErr_NoMemory();
   return false;
@@ -148,6 +149,8 @@ void Encoder::forget() noexcept {
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
+  for (Layout &layout : layouts_) layout.type = {};
+  layouts_written_ = 0;
 }
 
 void Encoder::release(Frame &frame) noexcept {
@@ -180,6 +183,10 @@ bool Encoder::step(Frame &frame) {
       return step_shaped(frame);
     case Tag::kReduce:
       return step_reduce(frame);
+    case Tag::kInstance:
+      return step_instance(frame);
+    case Tag::kLayout:
+      return step_layout(frame);
     default:
       return step_items(frame, frame.items);
   }
@@ -330,7 +337,9 @@ bool Encoder::put_other(PyObject *object) {
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
-  return is_careful_now() && write_by_parts(object, type);
+  const bool is_class = PyType_Check(object) != 0;
+  if (!(is_class ? write_class(object, done) : write_instance(object, type, done))) return false;
+  return done || (is_careful_now() && write_by_parts(object, type));
 }
 
 bool Encoder::write_again(PyObject *object) {
@@ -380,14 +389,16 @@ bool Encoder::note_container(PyObject *object) {
   return copied.size >= 0;
 }
 
-inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
-  const bool is_inside = tag == Tag::kReduce || (!frames_.empty() && frames_.back().is_inside);
+bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
+  const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
+  const bool is_inside = is_instance || (!frames_.empty() && frames_.back().is_inside);
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
   *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  ++records_.plain_containers;
   if (is_careful_) Py_INCREF(object);
   return true;
 }
@@ -453,15 +464,17 @@ bool Encoder::open_dict(PyObject *dict) {
 
 bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
   const Py_ssize_t size = PyDict_GET_SIZE(dict);
-  if (is_new) {
-    put(Tag::kShape, static_cast<std::uint64_t>(size));
-    for (Py_ssize_t i = 0; i < size; ++i)
-      write_text(shapes_.key(shape, static_cast<std::size_t>(i)));
-  }
+  if (is_new) write_shape(shape);
   put(Tag::kDictOf, shape, number_if(needs_number(dict), dict));
   if (!push(Tag::kDictOf, dict, size)) return false;
   frames_.back().position = static_cast<Py_ssize_t>(shape);
   return true;
+}
+
+void Encoder::write_shape(std::size_t shape) {
+  const std::size_t size = shapes_.size(shape);
+  put(Tag::kShape, size);
+  for (std::size_t i = 0; i < size; ++i) write_text(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

@@ -74,8 +74,8 @@ class Encoder {
     PyObject *items = nullptr;  // owned: a tuple of the children that the object does not hold
     Py_ssize_t size;            // children to write
     Py_ssize_t next = 0;        // children begun
-    Py_ssize_t position = 0;    // kDict: of PyDict_Next; kDictOf: the shape
-    PyObject *child = nullptr;  // kDict: the key; kDictOf: the value; kList: the item
+    Py_ssize_t position = 0;    // kDict: of PyDict_Next; kDictOf, kLayout, kInstance: the shape
+    PyObject *child = nullptr;  // kDict: the key; kDictOf, kInstance: the value; kList: the item
     PyObject *value = nullptr;  // kDict: owned; to be written after its key
     Tag tag;
     std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
@@ -116,6 +116,7 @@ class Encoder {
   [[nodiscard]] bool open_dict(PyObject *dict);
   [[nodiscard]] bool open_shaped(PyObject *dict, std::size_t shape, bool is_new);
   [[nodiscard]] bool open_elements(Tag tag, PyObject *set);
+  void write_shape(std::size_t shape);
   void write_bytearray(PyObject *object);
   [[nodiscard]] bool push(Tag tag, PyObject *object, Py_ssize_t size);
   [[nodiscard]] bool push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
@@ -133,9 +134,30 @@ class Encoder {
   [[nodiscard]] bool write_array(PyObject *object);
   [[nodiscard]] bool hand_over_bytes(PyObject *bytearray, bool &done);
 
+  // transfer/instance.cpp: what has nothing but attributes.
+  /// How the instances of a class look that the message has described.
+  struct Layout {
+    PyRef type;
+    std::size_t shape = 0;
+    std::uint64_t number = 0;
+  };
+  static constexpr std::size_t kLayouts = 8;
+  [[nodiscard]] static std::size_t place_of_layout(const PyTypeObject *type) noexcept {
+    return reinterpret_cast<std::uintptr_t>(type) / 64 % kLayouts;
+  }
+  [[nodiscard]] bool write_class(PyObject *object, bool &written);
+  [[nodiscard]] bool write_instance(PyObject *object, PyTypeObject *type, bool &written);
+  [[nodiscard]] bool open_layout(PyObject *object, const Attributes &attributes);
+  [[nodiscard]] bool step_layout(Frame &frame);
+  [[nodiscard]] bool begin_instance(PyObject *object, const Layout &layout);
+  [[nodiscard]] bool step_instance(Frame &frame);
+
   // transfer/reduce.cpp: what crosses by name or by its parts.
+  [[nodiscard]] static bool is_foreign(PyTypeObject *type);
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
+  /// Whether find_reducer() runs no code for this type.
+  [[nodiscard]] bool is_remembered(PyTypeObject *type) const noexcept;
   [[nodiscard]] bool find_registered(PyTypeObject *type, PyObject *&reducer);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
@@ -168,6 +190,7 @@ class Encoder {
   /// Forgets all that was written.
   void forget() noexcept;
   void release(Frame &frame) noexcept;
+  static bool fail_changed(const char *what);
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
@@ -195,6 +218,8 @@ class Encoder {
   std::uint64_t next_number_ = 0;
   std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
   ShapeCache shapes_;
+  Layout layouts_[kLayouts];  // some of those that were written
+  std::uint64_t layouts_written_ = 0;
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
 

@@ -79,7 +79,8 @@ bool Explainer::is_description(const Encoder &encoder, PyObject *object) {
   if (encoder.frames_.empty()) return false;
   if (is_definition(object, encoder.state_)) return true;
   const auto &frame = encoder.frames_.back();
-  if (frame.tag == Tag::kGlobal || frame.tag == Tag::kModule) return true;
+  if (frame.tag == Tag::kGlobal || frame.tag == Tag::kModule || frame.tag == Tag::kLayout)
+    return true;
   if (frame.tag == Tag::kReduce) return frame.next == 1;
   if (encoder.frames_.size() < 2 || frame.tag != Tag::kTuple || frame.next != 1) return false;
   const auto &around = encoder.frames_[encoder.frames_.size() - 2];
@@ -112,6 +113,7 @@ bool Explainer::is_seen_through(const Encoder &encoder, PyObject *object) {
 Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is_leaf) {
   if (!is_beginning_) open_.resize(encoder.frames_.size());  // what has ended
   Place place;
+  place.depth = encoder.frames_.size();
   place.is_moving = encoder.moves() && !encoder.is_inside();
   if (open_.empty()) {
     place.step = encoder.root_;
@@ -188,12 +190,13 @@ void Explainer::add_part(Place &place) {
 
 void Explainer::note(Encoder &encoder, PyObject *object, const Place &place, std::size_t position) {
   if (place.is_through) return;
-  const Tag tag = tag_of(encoder.records_.word(position));
+  const bool is_open = encoder.frames_.size() > place.depth;  // records of no object may come first
+  const Tag tag = is_open ? encoder.frames_.back().tag : tag_of(encoder.records_.word(position));
   const std::uint64_t *const seen = tag == Tag::kAgain ? seen_.find(object) : nullptr;
   const bool is_again = seen != nullptr && (*seen & kInner) == 0;
   std::uint64_t what = seen != nullptr ? *seen & (kTierBits | kByName) : 0;
   if (seen == nullptr) {
-    what = static_cast<std::uint64_t>(tier_at(encoder, object, place, position));
+    what = static_cast<std::uint64_t>(tier_of_record(encoder, object, place, tag, position));
     if (tag == Tag::kGlobal || tag == Tag::kModule) what |= kByName;
   }
   const std::uint64_t known = is_again ? *seen : 0;
@@ -261,13 +264,13 @@ void Explainer::note_rest(std::size_t parent, PyObject *object, Tier tier) {
   result_.rests.push_back({parent, type, tier, 1});
 }
 
-Tier Explainer::tier_at(Encoder &encoder, PyObject *object, const Place &place,
-                        std::size_t position) {
+Tier Explainer::tier_of_record(Encoder &encoder, PyObject *object, const Place &place, Tag tag,
+                               std::size_t position) {
   if (detachment_ != nullptr) return detachment_->tier_of(object);
   if (is_of_all(object, Py_TYPE(object))) return Tier::kShared;
+  if (tag == Tag::kAgain) return Tier::kCopied;  // the key of a shape
+  if (tag != Tag::kShared) return tier_of(tag);
   const std::uint64_t header = encoder.records_.word(position);
-  if (tag_of(header) == Tag::kAgain) return Tier::kCopied;  // the key of a shape
-  if (tag_of(header) != Tag::kShared) return tier_of(tag_of(header));
   Shared &shared = *encoder.records_.shared[static_cast<std::size_t>(operand_of(header))];
   if (shared.kind() == Shared::Kind::kArrayItems)
     return place.is_moving ? Tier::kMoved : Tier::kCopied;

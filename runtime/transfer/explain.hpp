@@ -71,6 +71,7 @@ class Explainer {
   struct Place {
     Open open;
     std::string step;
+    std::size_t depth = 0;    // frames of the encoder
     bool is_moving = false;   // the sender gives it away
     bool is_shown = false;    // then open.part is its own from add_part() on; else of who shows it
     bool is_rest = false;     // it is counted where it would be shown
@@ -86,8 +87,8 @@ class Explainer {
   void note_rest(std::size_t parent, PyObject *object, Tier tier);
   void count(Tier tier, std::uint64_t size);
   void remember(PyObject *object, std::uint64_t what);
-  [[nodiscard]] Tier tier_at(Encoder &encoder, PyObject *object, const Place &place,
-                             std::size_t position);
+  [[nodiscard]] Tier tier_of_record(Encoder &encoder, PyObject *object, const Place &place, Tag tag,
+                                    std::size_t position);
   [[nodiscard]] static std::string name_of_definition(PyObject *object, bool is_by_name);
 
   Explanation &result_;

@@ -97,6 +97,11 @@ class PathWriter {
         return key_step(encoder_.shapes_.key(static_cast<std::size_t>(frame.position),
                                              static_cast<std::size_t>(frame.next - 1)),
                         attributes);
+      case Tag::kInstance:
+        return "." + name_of(encoder_.shapes_.key(static_cast<std::size_t>(frame.position),
+                                                  static_cast<std::size_t>(frame.next - 1)));
+      case Tag::kLayout:
+        return ".__class__";
       case Tag::kReduce:
         return reduce_step(frame);
       default:

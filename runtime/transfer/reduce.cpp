@@ -59,18 +59,6 @@ bool is_named(PyObject *object) {
                                         PyModule_Check(PyCFunction_GET_SELF(object))));
 }
 
-/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
-/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
-/// compared by its identity.
-bool is_foreign(PyTypeObject *type) {
-  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
-                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
-    if (std::strcmp(type->tp_name, name) == 0) return true;
-  }
-  const PyTypeObject *const meta = Py_TYPE(type);
-  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
-}
-
 bool is_socket(const PyTypeObject *type) {
   while (type != nullptr && std::strcmp(type->tp_name, "_socket.socket") != 0) type = type->tp_base;
   return type != nullptr;
@@ -119,6 +107,18 @@ bool load_reducers(TransferState &state) {
     return false;
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
+}
+
+/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
+/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
+/// compared by its identity.
+bool Encoder::is_foreign(PyTypeObject *type) {
+  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
+                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
+    if (std::strcmp(type->tp_name, name) == 0) return true;
+  }
+  const PyTypeObject *const meta = Py_TYPE(type);
+  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
@@ -176,6 +176,16 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
   return push_items(tag, object, std::move(names), size);
+}
+
+bool Encoder::is_remembered(PyTypeObject *type) const noexcept {
+  if (state_.new_object == nullptr) return false;
+  const std::size_t count = Registrations::instance().count();
+  if (count == 0) return true;
+  if (state_.registrations != count) return false;
+  const int known = PyDict_Contains(state_.registered, reinterpret_cast<PyObject *>(type));
+  PyErr_Clear();
+  return known == 1;
 }
 
 /// What is registered for this type or a base of it, or null. False with a Python exception set.

@@ -41,6 +41,12 @@ class ShapeCache {
     if (place.shape == kNone) return kNew;
     return has_keys(place.shape, pairs, size) ? place.shape : kNone;
   }
+  /// The number of a shape that is worth writing at once, new or not.
+  [[nodiscard]] std::size_t find_or_add(PyObject **pairs, std::size_t size, bool &is_new) {
+    const std::size_t shape = find(pairs, size);
+    is_new = shape == kNew || shape == kNone;
+    return is_new ? add(pairs, size) : shape;
+  }
   /// Gives a number to the shape that find() has just found to be new.
   std::size_t add(PyObject **pairs, std::size_t size) {
     std::vector<PyRef> &keys = shapes_.emplace_back();
@@ -50,11 +56,14 @@ class ShapeCache {
   [[nodiscard]] bool has_keys(std::size_t shape, PyObject **pairs,
                               std::size_t size) const noexcept {
     const std::vector<PyRef> &keys = shapes_[shape];
+    if (keys.size() != size) return false;
     for (std::size_t i = 0; i < size; ++i) {
       if (keys[i].get() != pairs[2 * i]) return false;
     }
-    return keys.size() == size;
+    return true;
   }
+  /// How many keys a shape has.
+  [[nodiscard]] std::size_t size(std::size_t shape) const noexcept { return shapes_[shape].size(); }
   [[nodiscard]] PyObject *key(std::size_t shape, std::size_t index) const noexcept {
     return shapes_[shape][index].get();
   }

@@ -46,6 +46,8 @@ constexpr std::size_t kTiers = 5;
     case Tag::kShape:
     case Tag::kDictOf:
       return Tier::kCopied;
+    case Tag::kLayout:
+    case Tag::kInstance:
     case Tag::kGlobal:
     case Tag::kModule:
     case Tag::kReduce:

@@ -7,6 +7,7 @@
 #include "base/status.hpp"
 #include "memory/message.hpp"
 #include "transfer/collector_pace.hpp"
+#include "transfer/type_table.hpp"
 
 namespace interlock {
 
@@ -55,6 +56,7 @@ struct TransferState {
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
   PyObject *new_object;         // copyreg.__newobj__
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
+  TypeTable *types;             // owned; see types_of()
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
@@ -63,6 +65,11 @@ struct TransferState {
 };
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();
+/// Thread: attached to the interpreter of `state`.
+[[nodiscard]] inline TypeTable &types_of(TransferState &state) {
+  if (state.types == nullptr) state.types = new TypeTable;
+  return *state.types;
+}
 /// Fills what takes an import. False with a Python exception set.
 [[nodiscard]] bool load_reducers(TransferState &state);
 

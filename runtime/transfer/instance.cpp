@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+// Instances that are nothing but their attributes (TypeTable): both sides read and write them in
+// place, without asking the objects, and a message says once what those of a class look like.
+#include "transfer/decoder.hpp"
+#include "transfer/encoder.hpp"
+#include "transfer/rebuild.hpp"
+
+namespace interlock {
+namespace {
+
+/// What `name` is in a mapping that is a dict (borrowed), without running code.
+[[nodiscard]] PyObject *get(PyObject *dict, PyObject *name) noexcept {
+  if (dict == nullptr || !PyDict_CheckExact(dict)) return nullptr;
+  PyObject *const found = PyDict_GetItemWithError(dict, name);
+  PyErr_Clear();
+  return found;
+}
+
+/// Whether importing `module` and looking up `name` there gives `type` in every interpreter, as far
+/// as can be said without running code.
+[[nodiscard]] bool is_found(PyTypeObject *type, PyObject *module_name, PyObject *name) noexcept {
+  if (!PyUnicode_CheckExact(module_name) || !PyUnicode_CheckExact(name) ||
+      PyUnicode_EqualToUTF8(module_name, "__main__") != 0)
+    return false;
+  PyObject *const module = get(PyImport_GetModuleDict(), module_name);
+  if (module == nullptr || !PyModule_Check(module)) return false;
+  PyObject *const names = PyModule_GetDict(module);
+  const PyRef spec = PyRef::steal(PyUnicode_InternFromString("__spec__"));
+  PyObject *const found_spec = spec ? get(names, spec.get()) : nullptr;
+  return found_spec != nullptr && !Py_IsNone(found_spec) &&
+         get(names, name) == reinterpret_cast<PyObject *>(type);
+}
+
+}  // namespace
+
+/// A class that is found under its name without running code.
+bool Encoder::write_class(PyObject *object, bool &written) {
+  auto *const type = reinterpret_cast<PyTypeObject *>(object);
+  PyTypeObject *const metaclass = Py_TYPE(object);
+  if (metaclass->tp_getattro != PyType_Type.tp_getattro ||
+      Py_TYPE(metaclass)->tp_hash != PyType_Type.tp_hash)
+    return true;
+  if (metaclass != &PyType_Type) {
+    PyObject *reducer = nullptr;
+    if (!is_remembered(metaclass)) return true;
+    if (!find_reducer(metaclass, reducer)) return false;
+    if (reducer != nullptr) return true;
+  }
+  PyRef module = PyRef::steal(PyType_GetModuleName(type));
+  PyRef name = PyRef::steal(PyType_GetQualName(type));
+  PyErr_Clear();
+  if (!module || !name || !is_found(type, module.get(), name.get())) return true;
+  written = true;
+  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
+}
+
+bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
+  Attributes attributes;
+  if (!find_attributes(object, types_of(state_).find(type), attributes)) return true;
+  const Layout &layout = layouts_[place_of_layout(type)];
+  if (layout.type.get() == reinterpret_cast<PyObject *>(type) &&
+      shapes_.has_keys(layout.shape, attributes.names, attributes.count)) {
+    written = true;
+    return begin_instance(object, layout);
+  }
+  if (is_foreign(type)) return true;
+  for (std::size_t i = 0; i < attributes.count; ++i) {
+    if (has_a_say(attributes.name(i))) return true;
+  }
+  if (!is_remembered(type) && !is_careful_now()) return false;
+  PyObject *reducer = nullptr;
+  if (!find_reducer(type, reducer)) return false;
+  // That may have run code.
+  written = reducer == nullptr && find_attributes(object, types_of(state_).find(type), attributes);
+  return !written || open_layout(object, attributes);
+}
+
+/// Describes instances as `object` is one; the object follows.
+bool Encoder::open_layout(PyObject *object, const Attributes &attributes) {
+  bool is_new = false;
+  const std::size_t shape = shapes_.find_or_add(attributes.names, attributes.count, is_new);
+  if (is_new) write_shape(shape);
+  put(Tag::kLayout, shape);
+  if (!push(Tag::kLayout, object, 1)) return false;
+  frames_.back().position = static_cast<Py_ssize_t>(shape);
+  return true;
+}
+
+bool Encoder::step_layout(Frame &frame) {
+  PyObject *const object = frame.object;
+  PyTypeObject *const type = Py_TYPE(object);
+  if (frame.next++ == 0) return write(reinterpret_cast<PyObject *>(type));
+  // The class is there, which the object may have been a part of.
+  const PyRef held = is_careful_ ? PyRef::borrow(object) : PyRef();
+  Layout &layout = layouts_[place_of_layout(type)];
+  layout.type = PyRef::borrow(reinterpret_cast<PyObject *>(type));
+  layout.shape = static_cast<std::size_t>(frame.position);
+  layout.number = layouts_written_++;
+  return pop(frame) && (write_again(object) || begin_instance(object, layout));
+}
+
+bool Encoder::begin_instance(PyObject *object, const Layout &layout) {
+  put(Tag::kInstance, layout.number, number_if(needs_number(object), object));
+  const std::size_t size = shapes_.size(layout.shape);
+  if (size == 0) return true;
+  if (!push(Tag::kInstance, object, static_cast<Py_ssize_t>(size))) return false;
+  frames_.back().position = static_cast<Py_ssize_t>(layout.shape);
+  return true;
+}
+
+bool Encoder::step_instance(Frame &frame) {
+  PyObject *const object = frame.object;
+  Attributes attributes;
+  if (!find_attributes(object, types_of(state_).find(Py_TYPE(object)), attributes) ||
+      attributes.count != static_cast<std::size_t>(frame.size) ||
+      !shapes_.has_keys(static_cast<std::size_t>(frame.position), attributes.names,
+                        attributes.count))
+    return fail_changed("an instance");
+  while (frame.next != frame.size) {
+    PyObject *const value = attributes.value(static_cast<std::size_t>(frame.next++));
+    if (write_leaf(value)) continue;
+    hold(frame.child, value);
+    return write_other(value);
+  }
+  return pop(frame);
+}
+
+/// The class of some instances has come.
+void Decoder::add_layout(Frame &frame, PyObject *type) {
+  layouts_.push_back({PyRef::steal(type), frame.slot});
+}
+
+/// Makes an instance, still without its attributes.
+bool Decoder::open_instance(Frame &frame) {
+  const Layout &layout = layouts_[frame.slot];
+  PyObject *const shape = shapes_[layout.shape].get();
+  PyObject **const names = DictTable::of(shape).unicode_entries();
+  frame.size = static_cast<std::size_t>(PyDict_GET_SIZE(shape));
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return false;
+  auto *const type = reinterpret_cast<PyTypeObject *>(layout.type.get());
+  if (PyType_Check(layout.type.get()) == 0) {
+    PyErr_Format(PyExc_TypeError, "an instance of %R arrived, which is no class here",
+                 layout.type.get());
+    return false;
+  }
+  const TypeFacts &facts = types_of(*state).find(type);
+  const auto has_names = [&](PyObject *const *own) {
+    for (std::size_t i = 0; i < frame.size; ++i) {
+      if (own[2 * i] != names[2 * i]) return false;
+    }
+    return true;
+  };
+  Filling filling = Filling::kByState;
+  if (facts.kind == TypeFacts::Kind::kAttributes) {
+    filling = Filling::kInDict;
+  } else if (facts.kind == TypeFacts::Kind::kSlots && facts.slots.size() == 2 * frame.size &&
+             has_names(facts.slots.data())) {
+    filling = Filling::kInSlots;
+  }
+  if (filling == Filling::kByState) {
+    frame.object = PyObject_CallMethod(layout.type.get(), "__new__", "O", layout.type.get());
+    frame.first = PyDict_New();
+    if (frame.object == nullptr || frame.first == nullptr) return false;
+  } else {
+    frame.object = type->tp_alloc(type, 0);
+    if (frame.object == nullptr) return false;
+  }
+  if (filling == Filling::kInDict && InlineValues::has_type(type)) {
+    DictTable &own = InlineValues::names(type);
+    const InlineValues *const values = InlineValues::without_dict(frame.object);
+    if (values != nullptr && frame.size <= values->capacity() && frame.size <= own.entries() &&
+        has_names(own.unicode_entries()))
+      filling = Filling::kInline;
+  }
+  frame.filling = filling;
+  return true;
+}
+
+bool Decoder::add_attribute(Frame &frame, std::size_t index, PyObject *value) {
+  if (frame.filling == Filling::kInline) {
+    // Code that has the object may have changed it meanwhile.
+    InlineValues *const values = InlineValues::without_dict(frame.object);
+    if (values != nullptr && values->size() == index) {
+      values->append(value);
+      return true;
+    }
+    frame.filling = Filling::kInDict;
+  } else if (frame.filling == Filling::kInSlots) {
+    PyObject *&slot = reinterpret_cast<PyObject **>(frame.object + 1)[index];
+    const PyRef before = PyRef::steal(std::exchange(slot, value));
+    return true;
+  }
+  const PyRef owned = PyRef::steal(value);
+  PyObject *const shape = shapes_[layouts_[frame.slot].shape].get();
+  const PyRef name = PyRef::borrow(DictTable::of(shape).unicode_entries()[2 * index]);
+  if (frame.filling == Filling::kByState)
+    return PyDict_SetItem(frame.first, name.get(), value) == 0;
+  const PyRef dict = PyRef::steal(PyObject_GenericGetDict(frame.object, nullptr));
+  return dict && PyDict_SetItem(dict.get(), name.get(), value) == 0;
+}
+
+bool Decoder::finish_instance(const Frame &frame) {
+  return frame.filling != Filling::kByState || set_state(frame.object, nullptr, frame.first);
+}
+
+}  // namespace interlock

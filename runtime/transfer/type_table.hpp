@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// What is known of types whose instances cross without any code of theirs: those that have no say
+// in how they are copied, so that __reduce_ex__(5) is object's and gives nothing but their
+// attributes.
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "base/python_compat.hpp"
+
+namespace interlock {
+
+struct TypeFacts {
+  enum class Kind : std::uint8_t {
+    kOther,       // they are asked for their parts
+    kAttributes,  // what is in __dict__, and nothing else
+    kSlots,       // what is in __slots__, and nothing else
+  };
+
+  TypeFacts() = default;
+  TypeFacts(TypeFacts &&other) noexcept { swap(other); }
+  TypeFacts &operator=(TypeFacts &&other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~TypeFacts() {
+    for (PyObject *const name : slots) Py_XDECREF(name);
+  }
+  void swap(TypeFacts &other) noexcept {
+    std::swap(kind, other.kind);
+    slots.swap(other.slots);
+  }
+
+  Kind kind = Kind::kOther;
+  std::vector<PyObject *> slots;  // kSlots: each name, owned, then null: by place in the object
+};
+
+/// One for each interpreter, whose lock guards it. Holds no types: what it knows of one is valid
+/// for a version of it (PyUnstable_Type_AssignVersionTag), which no other type ever has.
+class TypeTable {
+ public:
+  TypeTable() = default;
+  TypeTable(const TypeTable &) = delete;
+  TypeTable &operator=(const TypeTable &) = delete;
+
+  /// What is known of `type`, valid until the next call. Thread: attached. Runs no Python code;
+  /// leaves no exception set.
+  [[nodiscard]] const TypeFacts &find(PyTypeObject *type) {
+    const bool is_same = type == last_ && type->tp_version_tag == last_version_;
+    return is_same ? *last_facts_ : look_up(type);
+  }
+
+ private:
+  [[nodiscard]] const TypeFacts &look_up(PyTypeObject *type);
+
+  static constexpr std::size_t kMost = 4096;  // of types that may have ended
+  struct Entry {
+    unsigned version = 0;
+    TypeFacts facts;
+  };
+
+  std::unordered_map<PyTypeObject *, Entry> entries_;
+  const PyTypeObject *last_ = nullptr;  // asked for, and what is known of it
+  unsigned last_version_ = 0;
+  const TypeFacts *last_facts_ = nullptr;
+  const TypeFacts other_;
+};
+
+/// The attributes of an instance, one after the other. References are borrowed.
+struct Attributes {
+  PyObject **names = nullptr;  // every second word; there is a first one, if only null
+  PyObject **values = nullptr;
+  std::size_t stride = 1;  // of values, in words
+  std::size_t count = 0;
+
+  [[nodiscard]] PyObject *name(std::size_t index) const noexcept { return names[2 * index]; }
+  [[nodiscard]] PyObject *value(std::size_t index) const noexcept { return values[stride * index]; }
+};
+
+/// Where the attributes of an instance stand, which may have a shape. False if they cannot be read
+/// in place. Thread: attached. Runs no Python code.
+[[nodiscard]] bool find_attributes(PyObject *object, const TypeFacts &facts,
+                                   Attributes &attributes) noexcept;
+/// Whether an instance that has an attribute of this name itself says how it is copied.
+[[nodiscard]] bool has_a_say(PyObject *name) noexcept;
+
+}  // namespace interlock
