@@ -84,6 +84,25 @@ void Message::destroy_body() noexcept {
   std::free(owned);
 }
 
+Contents Message::contents_of(const Body &body) noexcept {
+  Contents contents;
+  const Tag tag = tag_of(body.words()[0]);
+  Tier tier = tier_of(tag);
+  std::uint64_t copied = std::uint64_t{body.objects} - body.rebuilt;
+  for (const Ref<Shared> &each : body.shared) {
+    const Shared::Weight weight = each->weight();
+    contents[weight.tier].objects += weight.objects;
+    contents[weight.tier].bytes += weight.bytes;
+    --copied;
+    if (tag == Tag::kShared) tier = weight.tier;
+  }
+  contents[Tier::kCopied].objects += copied;
+  contents[Tier::kCopied].bytes += body.size * sizeof(std::uint64_t);
+  contents[Tier::kRebuilt].objects += body.rebuilt;
+  ++contents[tier].messages;
+  return contents;
+}
+
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }
 
 Message Message::from_bool(bool value) {

@@ -17,6 +17,7 @@
 
 #include "base/ref.hpp"
 #include "memory/message_format.hpp"
+#include "memory/tally.hpp"
 
 namespace interlock {
 
@@ -27,8 +28,13 @@ class Message {
   /// What a message of more than one record owns. Its words follow it in memory: records, as
   /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
   struct Body {
-    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain) noexcept
-        : size(count), shared(std::move(what)), plain_containers(plain) {}
+    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain,
+         std::uint32_t all_objects, std::uint32_t rebuilt_objects) noexcept
+        : size(count),
+          shared(std::move(what)),
+          plain_containers(plain),
+          objects(all_objects),
+          rebuilt(rebuilt_objects) {}
     [[nodiscard]] const std::uint64_t *words() const noexcept {
       return reinterpret_cast<const std::uint64_t *>(this + 1);
     }
@@ -37,6 +43,8 @@ class Message {
     const std::vector<Ref<Shared>> shared;  // what records refer to by index
     // How many objects with others in them it has, if all were copied without running code; else 0.
     const std::size_t plain_containers;
+    const std::uint32_t objects;  // what records stand for, as often as they do; modulo 2^32
+    const std::uint32_t rebuilt;  // of them
   };
 
   Message() noexcept = default;  // empty: carries nothing, not even None
@@ -100,6 +108,10 @@ class Message {
     return is_inline() ? nullptr
                        : reinterpret_cast<const Body *>(static_cast<std::uintptr_t>(word_));
   }
+  /// What it carries. Nothing for a message of one record, which is an int, None, True or False.
+  [[nodiscard]] Contents contents() const noexcept {
+    return body() != nullptr ? contents_of(*body()) : Contents{};
+  }
   /// Memory that the message occupies, in bytes.
   [[nodiscard]] std::size_t size() const noexcept;
 
@@ -108,6 +120,7 @@ class Message {
   explicit Message(Body *body) noexcept : word_(reinterpret_cast<std::uintptr_t>(body)) {}
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
   void destroy_body() noexcept;
+  [[nodiscard]] static Contents contents_of(const Body &body) noexcept;
   [[nodiscard]] static Message from_large_int(std::int64_t value);
   [[nodiscard]] std::optional<std::int64_t> as_large_int() const noexcept;
   /// What follows the first record's header.

@@ -60,13 +60,18 @@ class MessageBuilder {
     next_ = first_;
     shared.clear();
     plain_containers = 0;
+    objects = 1;
+    rebuilt = 0;
     has_failed_ = false;
   }
   /// The message; nothing is left here. False for want of memory.
   [[nodiscard]] bool take(Message &message) noexcept;
 
-  std::vector<Ref<Shared>> shared;   // what records refer to by index
-  std::size_t plain_containers = 0;  // of Message::Body
+  std::vector<Ref<Shared>> shared;  // what records refer to by index
+  // Of Message::Body.
+  std::size_t plain_containers = 0;
+  std::uint32_t objects = 1;
+  std::uint32_t rebuilt = 0;
 
  private:
   static constexpr std::size_t kFew = 64;

@@ -30,10 +30,12 @@ PyObject *send_moved(PyObject *self, PyObject *object, Send &send_message) {
   Message message;
   Move move;
   if (Status status = move.encode(object, "message", message); !status.ok()) return raise(status);
+  count_sending(*channel, {&message, 1});
   const Status status = send_message(*channel, message);
   if (status.ok()) {
     move.commit();
   } else {
+    take_back(*channel, {&message, 1});
     move.undo();
   }
   return finish_send(status);
@@ -49,15 +51,19 @@ PyObject *send(PyObject *self, PyObject *object, PyObject *moves, Send send_mess
   if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
   Channel *const channel = usable_channel(self);
   if (channel == nullptr) return nullptr;
-  return finish_send(send_message(*channel, message));
+  count_sending(*channel, {&message, 1});
+  const Status status = send_message(*channel, message);
+  if (!status.ok()) take_back(self, {&message, 1});
+  return finish_send(status);
 }
 
 /// Sends `messages`; `sent` grows by how many were, also on error.
-Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent,
+Status send_all(PyObject *self, Channel &channel, std::span<Message> messages, std::size_t &sent,
                 Deadline deadline) {
   std::size_t done = 0;
   Status status;
   if (messages.empty()) return status;
+  count_sending(channel, messages);
   if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
     const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
     status = run_detached([&] {
@@ -68,6 +74,7 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
     });
   }
   sent += done;
+  if (!status.ok()) take_back(self, messages.subspan(done));
   return status;
 }
 
@@ -124,7 +131,7 @@ PyObject *send_rest(PyObject *self, std::span<Message> messages, std::size_t sen
   PyRef failure = PyRef::steal(PyErr_GetRaisedException());
   const bool is_error = PyErr_GivenExceptionMatches(failure.get(), PyExc_Exception) != 0;
   Channel *const channel = usable_channel(self);
-  const Status status = channel != nullptr ? send_all(*channel, messages, sent,
+  const Status status = channel != nullptr ? send_all(self, *channel, messages, sent,
                                                       is_error ? deadline : Deadline::past())
                                            : Status(Code::kEPYTHON);
   if (!status.ok() && (is_error || status.code() != Code::kETIMEDOUT)) {
@@ -183,7 +190,7 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
     if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
     Channel *const channel = usable_channel(self);
     if (channel == nullptr) return raise_after(Code::kEPYTHON, sent);
-    const Status status = send_all(*channel, messages, sent, deadline);
+    const Status status = send_all(self, *channel, messages, sent, deadline);
     if (!status.ok()) return raise_after(status, sent);
     if (is_whole) break;
   }

@@ -53,6 +53,20 @@ PyRef dict_of(const std::array<Explanation::Total, kTiers> &totals) {
 
 }  // namespace
 
+PyRef dict_of(const Contents &contents) {
+  PyRef dict = PyRef::steal(PyDict_New());
+  for (std::size_t i = 0; dict && i < contents.tiers.size(); ++i) {
+    const auto &[messages, objects, bytes] = contents.tiers[i];
+    const PyRef counts = PyRef::steal(Py_BuildValue(
+        "{s:K,s:K,s:K}", "messages", static_cast<unsigned long long>(messages), "objects",
+        static_cast<unsigned long long>(objects), "bytes", static_cast<unsigned long long>(bytes)));
+    if (!counts ||
+        PyDict_SetItemString(dict.get(), name_of(static_cast<Tier>(i)), counts.get()) != 0)
+      return {};
+  }
+  return dict;
+}
+
 PyObject *explain(PyObject *, PyObject *args) {
   PyObject *object = nullptr;
   int moves = 0;

@@ -99,6 +99,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
   }
   PyObject *const waiter = state->loop_waiter->tp_alloc(state->loop_waiter, 0);
   if (waiter == nullptr) return nullptr;
+  count_sending(channel_of(channel), {&message, 1});
   waiter_of(waiter).held =
       make_ref<LoopWaiter>(
           Ref<LoopBell>(bell_of(self).held), Ref<Channel>(&channel_of(channel)),
@@ -145,7 +146,10 @@ void dealloc_waiter(PyObject *self) {
   (void)clear_waiter(self);
   if (LoopWaiter *const waiter = waiter_of(self).held; waiter != nullptr) {
     waiter->owner = nullptr;
-    if (!waiter->is_from_parent()) waiter->cancel();
+    if (!waiter->is_from_parent()) {
+      waiter->cancel();
+      if (waiter->sends()) take_back(waiter->channel(), {&waiter->message(), 1});
+    }
     waiter->release();
   }
   PyTypeObject *const type = Py_TYPE(self);

@@ -3,10 +3,12 @@
 
 #include <atomic>
 
+#include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
+#include "pool/worker.hpp"
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
 #include "transfer/detach.hpp"
@@ -96,6 +98,12 @@ int execute(PyObject *module) {
   }();
   (void)prepared;
   if (Returns::create_current() == nullptr) return -1;
+  Interpreter *const own = Interpreter::current();
+  const bool is_own =
+      own != nullptr && own->id() == PyInterpreterState_GetID(PyInterpreterState_Get());
+  Ref<Traffic> traffic =
+      is_own ? static_cast<Worker &>(own->service()).traffic() : make_ref<Traffic>();
+  state.transfer.traffic = traffic.leak();
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
       add_buffer(module, state) && add_descriptor(module, state) && add_channel(module, state) &&
@@ -151,6 +159,8 @@ int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   state->transfer.ints.clear();
+  if (state->transfer.traffic != nullptr)
+    std::exchange(state->transfer.traffic, nullptr)->release();
   delete std::exchange(state->transfer.types, nullptr);
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);

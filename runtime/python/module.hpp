@@ -78,6 +78,10 @@ PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject
 PyObject *after(PyObject *, PyObject *seconds);
 PyObject *every(PyObject *, PyObject *seconds);
 
+/// {tier: {"messages": n, "objects": n, "bytes": n}}, or null with a Python exception set. In
+/// python/explain.cpp.
+[[nodiscard]] PyRef dict_of(const Contents &contents);
+
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,
                             PyTypeObject *&slot);

@@ -86,6 +86,9 @@ bool ArrayItems::put_back(PyObject *array) {
 bool Encoder::write_array(PyObject *object) {
   const bool is_moved = moves() && !is_inside();
   const char typecode = ArrayStorage::typecode(object);
+  const PyRef item_size = PyRef::steal(PyObject_GetAttrString(object, "itemsize"));
+  const Py_ssize_t bytes = item_size ? Py_SIZE(object) * PyLong_AsSsize_t(item_size.get()) : -1;
+  if (bytes < 0) return false;
   ArrayStorage::Items items;
   if (is_moved) {
     ArrayStorage::swap(object, items);
@@ -94,7 +97,8 @@ bool Encoder::write_array(PyObject *object) {
     if (!copy) return false;
     ArrayStorage::swap(copy.get(), items);
   }
-  auto carried = make_ref<ArrayItems>(typecode, items);
+  auto carried = make_ref<ArrayItems>(typecode, items, is_moved ? Tier::kMoved : Tier::kCopied,
+                                      static_cast<std::uint64_t>(bytes));
   if (is_moved) {
     CopiedContainer &noted = containers_->back();  // by note_container()
     noted.step = std::make_unique<HandOverItems>(object, carried);

@@ -59,9 +59,12 @@ PyObject *Decoder::run() {
   const Message::Body *const body = message_.body();
   const bool pauses = body != nullptr && body->plain_containers >= kMany;
   if (pauses) pause_.begin(body->plain_containers);
+  const Contents contents = message_.contents();  // some of it is no longer there afterwards
   PyRef object = PyRef::steal(read_all());
-  TransferState *const state = pauses && object ? transfer_state() : nullptr;
-  if (state != nullptr) pause_.end(state->pace);
+  TransferState *const state = body != nullptr && object ? transfer_state() : nullptr;
+  if (state == nullptr) return object.release();
+  if (pauses) pause_.end(state->pace);
+  if (state->traffic != nullptr) state->traffic->received.add(contents);
   return object.release();
 }
 

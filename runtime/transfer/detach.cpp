@@ -300,6 +300,9 @@ void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
   graph_->containers.push_back({container, is_tracked});
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
   opened_ = {slots_of(container, opened_rest_), is_held};
+  graph_->objects += is_set(Py_TYPE(container))
+                         ? static_cast<std::size_t>(PySet_GET_SIZE(container))
+                         : opened_.slots.count + opened_rest_.count;
 }
 
 /// The places of the container that was opened last, to be visited now.

@@ -8,10 +8,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/tier.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/slots.hpp"
-#include "transfer/tier.hpp"
 
 namespace interlock {
 

@@ -35,7 +35,9 @@ Status encode_with(const char *root, PyObject *object, Message &message,
   if (state == nullptr) return Code::kEPYTHON;
   Encoder encoder(*state, root, containers);
   if (is_read_often) encoder.set_read_often();
-  return encoder.run(object, message) ? Code::kOk : Code::kEPYTHON;
+  if (!encoder.run(object, message)) return Code::kEPYTHON;
+  count_sent(*state, message);
+  return {};
 }
 
 }  // namespace
@@ -399,6 +401,8 @@ bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
   }
   *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
   ++records_.plain_containers;
+  records_.objects += static_cast<std::uint32_t>(tag == Tag::kDict ? 2 * size : size);
+  if (tag == Tag::kReduce) ++records_.rebuilt;
   if (is_careful_) Py_INCREF(object);
   return true;
 }
@@ -481,6 +485,7 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
   const Py_ssize_t size = PySet_GET_SIZE(set);
   const bool is_late = tag == Tag::kFrozenSet;
   if (has_only_leaves(set)) {
+    records_.objects += static_cast<std::uint32_t>(size);
     put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
     for_each_element(set, [&](PyObject *element) { (void)write_leaf(element); });
     if (is_late) put(Tag::kBuild, 0, number_if(true, set));

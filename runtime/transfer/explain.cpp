@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "interpreter/returns.hpp"
-#include "transfer/buffer.hpp"
 #include "transfer/common_objects.hpp"
 
 namespace interlock {
@@ -196,7 +195,7 @@ void Explainer::note(Encoder &encoder, PyObject *object, const Place &place, std
   const bool is_again = seen != nullptr && (*seen & kInner) == 0;
   std::uint64_t what = seen != nullptr ? *seen & (kTierBits | kByName) : 0;
   if (seen == nullptr) {
-    what = static_cast<std::uint64_t>(tier_of_record(encoder, object, place, tag, position));
+    what = static_cast<std::uint64_t>(tier_of_record(encoder, object, tag, position));
     if (tag == Tag::kGlobal || tag == Tag::kModule) what |= kByName;
   }
   const std::uint64_t known = is_again ? *seen : 0;
@@ -264,21 +263,13 @@ void Explainer::note_rest(std::size_t parent, PyObject *object, Tier tier) {
   result_.rests.push_back({parent, type, tier, 1});
 }
 
-Tier Explainer::tier_of_record(Encoder &encoder, PyObject *object, const Place &place, Tag tag,
-                               std::size_t position) {
+Tier Explainer::tier_of_record(Encoder &encoder, PyObject *object, Tag tag, std::size_t position) {
   if (detachment_ != nullptr) return detachment_->tier_of(object);
   if (is_of_all(object, Py_TYPE(object))) return Tier::kShared;
   if (tag == Tag::kAgain) return Tier::kCopied;  // the key of a shape
   if (tag != Tag::kShared) return tier_of(tag);
   const std::uint64_t header = encoder.records_.word(position);
-  Shared &shared = *encoder.records_.shared[static_cast<std::size_t>(operand_of(header))];
-  if (shared.kind() == Shared::Kind::kArrayItems)
-    return place.is_moving ? Tier::kMoved : Tier::kCopied;
-  if (shared.kind() != Shared::Kind::kBuffer) return Tier::kShared;
-  const auto &buffer = static_cast<const Buffer &>(shared);
-  if (buffer.memory()->home() == nullptr) return Tier::kCopied;
-  const bool is_part = buffer.face() == Buffer::Face::kPickleBuffer && encoder.moves();
-  return is_part ? Tier::kMoved : Tier::kShared;
+  return encoder.records_.shared[static_cast<std::size_t>(operand_of(header))]->weight().tier;
 }
 
 /// The name of what crosses by its name, or as a definition; "" for anything else.

@@ -29,12 +29,18 @@ bool remove_copied(const CopiedContainer &copied) {
          static_cast<bool>(PyRef::steal(PyObject_CallMethod(object, "clear", nullptr)));
 }
 
+Message from_moved(const Detachment &detachment) {
+  Message message = Message::from_moved(detachment.graph());
+  if (const TransferState *const state = transfer_state()) count_sent(*state, message);
+  return message;
+}
+
 }  // namespace
 
 Status Move::encode(PyObject *object, const char *root, Message &message) {
   switch (detachment_.empty(object)) {
     case Detachment::Result::kDone:
-      message = Message::from_moved(detachment_.graph());
+      message = from_moved(detachment_);
       return {};
     case Detachment::Result::kNoMemory:
       PyErr_NoMemory();
@@ -75,7 +81,7 @@ Status give_away(PyRef &object, const char *root, Message &message) {
     Detachment detachment;
     switch (detachment.give_away(object)) {
       case Detachment::Result::kDone:
-        message = Message::from_moved(detachment.graph());
+        message = from_moved(detachment);
         return {};
       case Detachment::Result::kNoMemory:
         PyErr_NoMemory();

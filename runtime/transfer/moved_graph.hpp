@@ -26,8 +26,11 @@ class MovedGraph final : public Shared {
   /// Python exception set if it was given before.  Thread: attached.  Runs no Python code.
   [[nodiscard]] PyObject *attach();
 
+  [[nodiscard]] Weight weight() const noexcept override;
+
   std::vector<Container> containers;
-  PyObject *root = nullptr;  // owned, until attach()
+  std::uint64_t objects = 1;  // places for objects, and the root
+  PyObject *root = nullptr;   // owned, until attach()
 
  private:
   /// Frees what was not given to anybody. Thread: any, attached or not.

@@ -172,6 +172,7 @@ bool Encoder::write_named(PyObject *object, bool &written) {
 
 bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   if (!names) return false;
+  ++records_.rebuilt;
   put(tag, 0, kNumbered);
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());

@@ -6,6 +6,7 @@
 #include "base/ref.hpp"
 #include "base/status.hpp"
 #include "memory/message.hpp"
+#include "memory/tally.hpp"
 #include "transfer/collector_pace.hpp"
 #include "transfer/type_table.hpp"
 
@@ -60,9 +61,15 @@ struct TransferState {
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
+  Traffic *traffic;             // owned
   IntRecycler ints;
   CollectorPace pace;
 };
+/// Counts a message that was encoded. Those that are one record, ints, None, True and False, are
+/// not counted.
+inline void count_sent(const TransferState &state, const Message &message) noexcept {
+  if (state.traffic != nullptr && !message.is_inline()) state.traffic->sent.add(message.contents());
+}
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();
 /// Thread: attached to the interpreter of `state`.
