@@ -84,6 +84,17 @@ void Message::destroy_body() noexcept {
   std::free(owned);
 }
 
+Message Message::copy() const noexcept {
+  if (body() == nullptr) return Message(word_);
+  const std::uint64_t *const words = body()->words();
+  MessageBuilder builder;
+  builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
+  builder.shared = body()->shared;
+  builder.plain_containers = body()->plain_containers;
+  Message message;
+  return builder.take(message) ? std::move(message) : Message();
+}
+
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }
 
 Message Message::from_bool(bool value) {

@@ -30,7 +30,8 @@ enum class Tag : std::uint8_t {
   kByteArray,
   kAgain,   // operand: the number of an object met before
   kShared,  // operand: index of a Shared of the message
-  kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
+  kMoved,   // the same: of a MovedGraph, which is received once
+  kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
@@ -44,9 +45,10 @@ enum class Tag : std::uint8_t {
   kInstance,  // operand: the number of a layout; children: a value for each attribute
   kGlobal,    // two children: module name, qualified name
   kModule,    // one child: its name
-  kReduce,    // two children, callable and arguments; then kBuild or kUse
-  kBuild,     // the object is made now. Operand: BuildPart; a child for each, in that order
-  kUse,       // the object was made meanwhile, deeper down. Operand: its number
+  kReduce,  // two children, callable and arguments; then kBuild or kUse. Operand: 1 if the callable
+            // is a class whose __new__ is to be called
+  kBuild,   // the object is made now. Operand: BuildPart; a child for each, in that order
+  kUse,     // the object was made meanwhile, deeper down. Operand: its number
   kUseTuple,  // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 

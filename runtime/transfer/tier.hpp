@@ -27,6 +27,7 @@ constexpr std::size_t kTiers = 5;
     case Tag::kShared:
       return Tier::kShared;
     case Tag::kMoved:
+    case Tag::kMarked:
       return Tier::kMoved;
     case Tag::kInt:
     case Tag::kBigInt:
