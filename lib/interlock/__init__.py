@@ -8,11 +8,11 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
-several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
-proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
-cross, explain() shows it. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
-share, such as the environment.
+itself; Channel passes objects between any of them, copied or moved, also in asyncio; moved() hands over what
+is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across
+interpreters, and cross themselves. proxy() lets other interpreters use an object that stays where it is;
+register() says how objects of a type cross, explain() shows it. Functions cross even if they are defined in the main script.
+global_lock serialises what all interpreters share, such as the environment.
 """
 
 from types import MappingProxyType as _MappingProxyType
@@ -33,6 +33,7 @@ from _interlock import (
     after,
     every,
     global_lock,
+    moved,
     select,
 )
 from _interlock import can_move as _can_move
@@ -82,6 +83,7 @@ __all__ = [
     "explain",
     "features",
     "global_lock",
+    "moved",
     "proxy",
     "register",
     "select",

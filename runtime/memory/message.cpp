@@ -103,6 +103,19 @@ Contents Message::contents_of(const Body &body) noexcept {
   return contents;
 }
 
+Message Message::copy() const noexcept {
+  if (body() == nullptr) return Message(word_);
+  const std::uint64_t *const words = body()->words();
+  MessageBuilder builder;
+  builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
+  builder.shared = body()->shared;
+  builder.plain_containers = body()->plain_containers;
+  builder.objects = body()->objects;
+  builder.rebuilt = body()->rebuilt;
+  Message message;
+  return builder.take(message) ? std::move(message) : Message();
+}
+
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }
 
 Message Message::from_bool(bool value) {

@@ -95,6 +95,9 @@ class Message {
   [[nodiscard]] std::optional<std::string> as_utf8() const;
   [[nodiscard]] std::optional<std::string_view> as_bytes() const noexcept;
 
+  /// Another one that carries the same, empty for want of memory. What can be received only once,
+  /// is by one of the two.
+  [[nodiscard]] Message copy() const noexcept;
   [[nodiscard]] bool empty() const noexcept { return word_ == 0; }
   /// One record, whose header header() gives. Otherwise, unless empty, there is a body().
   [[nodiscard]] bool is_inline() const noexcept { return (word_ & 1) != 0; }

@@ -32,7 +32,8 @@ enum class Tag : std::uint8_t {
   kByteArray,
   kAgain,   // operand: the number of an object met before
   kShared,  // operand: index of a Shared of the message
-  kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
+  kMoved,   // the same: of a MovedGraph, which is received once
+  kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
@@ -46,9 +47,10 @@ enum class Tag : std::uint8_t {
   kInstance,  // operand: the number of a layout; children: a value for each attribute
   kGlobal,    // two children: module name, qualified name
   kModule,    // one child: its name
-  kReduce,    // two children, callable and arguments; then kBuild or kUse
-  kBuild,     // the object is made now. Operand: BuildPart; a child for each, in that order
-  kUse,       // the object was made meanwhile, deeper down. Operand: its number
+  kReduce,  // two children, callable and arguments; then kBuild or kUse. Operand: 1 if the callable
+            // is a class whose __new__ is to be called
+  kBuild,   // the object is made now. Operand: BuildPart; a child for each, in that order
+  kUse,     // the object was made meanwhile, deeper down. Operand: its number
   kUseTuple,  // the same of a tuple that has just become full. Then one word: the numbers taken
 };
 
@@ -87,6 +89,7 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
     case Tag::kShared:
       return Tier::kShared;
     case Tag::kMoved:
+    case Tag::kMarked:
       return Tier::kMoved;
     case Tag::kInt:
     case Tag::kBigInt:
@@ -103,9 +106,9 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
     case Tag::kSet:
     case Tag::kFrozenSet:
     case Tag::kDict:
-    case Tag::kShape:
     case Tag::kDictOf:
       return Tier::kCopied;
+    case Tag::kShape:  // a message begins with one before a layout only
     case Tag::kLayout:
     case Tag::kInstance:
     case Tag::kGlobal:

@@ -12,6 +12,7 @@
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
 #include "transfer/detach.hpp"
+#include "transfer/move.hpp"
 
 namespace interlock {
 namespace {
@@ -27,7 +28,9 @@ PyObject *unique_number(PyObject *, PyObject *) {
 
 PyObject *check_transfer(PyObject *, PyObject *object) {
   Message message;
-  if (Status status = encode(object, "object", message); !status.ok()) return raise(status);
+  Move move;
+  if (Status status = encode(object, "object", message, &move); !status.ok()) return raise(status);
+  move.undo();
   Py_RETURN_NONE;
 }
 
@@ -107,36 +110,27 @@ int execute(PyObject *module) {
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
       add_buffer(module, state) && add_descriptor(module, state) && add_channel(module, state) &&
-      add_sender(module, state) && add_loop_bell(module, state) && add_select(module, state) &&
-      add_task(module, state) && add_interpreter(module, state) && add_map_job(module, state) &&
-      add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state);
+      add_moved(module, state) && add_sender(module, state) && add_loop_bell(module, state) &&
+      add_select(module, state) && add_task(module, state) && add_interpreter(module, state) &&
+      add_map_job(module, state) && add_global_lock(module, state) && add_sync(module, state) &&
+      add_proxy(module, state);
   return added ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {
   const auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
-  for (PyTypeObject *type : {state->transfer.handle,
-                             state->transfer.buffer,
-                             state->transfer.array,
-                             state->descriptor,
-                             state->definition,
-                             state->channel,
-                             state->sender,
-                             state->loop_bell,
-                             state->loop_waiter,
-                             state->timer,
-                             state->interpreter,
-                             state->task_queue,
-                             state->task,
-                             state->completions,
-                             state->map_job,
-                             state->global_lock,
-                             state->lock,
-                             state->semaphore,
-                             state->event,
-                             state->barrier,
-                             state->proxy,
+  for (PyTypeObject *type : {state->transfer.handle, state->transfer.buffer,
+                             state->transfer.array,  state->transfer.moved,
+                             state->descriptor,      state->definition,
+                             state->channel,         state->sender,
+                             state->loop_bell,       state->loop_waiter,
+                             state->timer,           state->interpreter,
+                             state->task_queue,      state->task,
+                             state->completions,     state->map_job,
+                             state->global_lock,     state->lock,
+                             state->semaphore,       state->event,
+                             state->barrier,         state->proxy,
                              state->proxy_server}) {
     Py_VISIT(type);
   }
@@ -147,6 +141,8 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
+  Py_VISIT(state->transfer.reduce_ex);
+  Py_VISIT(state->transfer.protocol);
   Py_VISIT(state->transfer.reduce_foreign);
   Py_VISIT(state->transfer.find_registered);
   Py_VISIT(state->transfer.registered);
@@ -165,6 +161,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);
+  Py_CLEAR(state->transfer.moved);
   Py_CLEAR(state->transfer.reduce_foreign);
   Py_CLEAR(state->transfer.find_registered);
   Py_CLEAR(state->transfer.registered);
@@ -173,6 +170,8 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.reducers);
   Py_CLEAR(state->transfer.reduce_definition);
   Py_CLEAR(state->transfer.new_object);
+  Py_CLEAR(state->transfer.reduce_ex);
+  Py_CLEAR(state->transfer.protocol);
   Py_CLEAR(state->definition);
   Py_CLEAR(state->channel);
   Py_CLEAR(state->sender);

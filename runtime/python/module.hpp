@@ -49,6 +49,7 @@ struct ModuleState {
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_descriptor(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_buffer(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_moved(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
@@ -69,6 +70,8 @@ PyObject *add_registration(PyObject *, PyObject *args);
 PyObject *registrations(PyObject *, PyObject *number);
 /// What interlock.explain() shows. In python/explain.cpp.
 PyObject *explain(PyObject *, PyObject *args);
+/// What moved() gives for `object`; null with a Python exception set. In python/moved.cpp.
+[[nodiscard]] PyRef mark_moved(PyRef object);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 /// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.

@@ -189,6 +189,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return Py_NewRef(numbered(operand));
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kMarked:
+      return read_marked(size);
     case Tag::kShared:
       return wrap_shared(Ref<Shared>(message_.body()->shared[operand]));
     default:
@@ -201,6 +203,12 @@ PyObject *Decoder::read_moved(MovedGraph &graph) {
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
   return graph.attach();
+}
+
+PyObject *Decoder::read_marked(Py_ssize_t index) {
+  if (!marked_)
+    marked_ = PyRef::steal(read_moved(static_cast<MovedGraph &>(*message_.body()->shared.back())));
+  return marked_ ? Py_NewRef(PyList_GET_ITEM(marked_.get(), index)) : nullptr;
 }
 
 PyObject *Decoder::read_text(std::uint64_t header) {
@@ -258,6 +266,7 @@ bool Decoder::open(std::uint64_t header) {
       break;
     case Tag::kReduce:
       frame.size = 2;
+      frame.slot = static_cast<std::size_t>(operand_of(header));
       break;
     case Tag::kLayout:
       frame.size = 1;
@@ -394,7 +403,8 @@ bool Decoder::build(std::uint64_t header) {
     frame.object = PyFrozenSet_New(frame.first);
   } else {
     CHECK(frame.tag == Tag::kReduce && PyTuple_Check(frame.second));
-    frame.object = PyObject_Call(frame.first, frame.second, nullptr);
+    frame.object = frame.slot != 0 ? new_object(frame.first, frame.second)
+                                   : PyObject_Call(frame.first, frame.second, nullptr);
     frame.parts = static_cast<std::uint8_t>(operand_of(header));
     Py_CLEAR(frame.second);
     frame.have = 0;

@@ -157,32 +157,16 @@ Detachment::~Detachment() {
   for (const Replacement &each : replacements_) Py_DECREF(each.original);
 }
 
-Detachment::Result Detachment::empty(PyObject *root) {
-  empties_ = true;
-  PyTypeObject *const type = Py_TYPE(root);
-  const bool has_places = can_be_emptied(type) || type == &PyTuple_Type;
-  if (!has_places || is_of_all(root, type) || !can_move()) return Result::kForeign;
-  PyRef held = PyRef::borrow(root);
-  graph_->root = take_held(root);
-  if (graph_->root == nullptr) return why_;
-  (void)held.release();  // replaced: take_held() took over a reference
+Detachment::Result Detachment::run(PyRef &root, Held held) {
+  held_ = held;
+  if (!can_move()) return Result::kForeign;
+  PyObject *const goes = take(root.get());
+  if (goes == nullptr) return why_;
+  (void)root.release();  // take() took it over
+  graph_->root = goes;
   if (visit_all()) return Result::kDone;
-  put_back();
+  root = undo();
   return why_;
-}
-
-Detachment::Result Detachment::give_away(PyRef &root) {
-  PyObject *const object = root.get();
-  if (Py_REFCNT(object) != 1 || !can_move()) return Result::kForeign;
-  if (PyUnicode_CheckExact(object) && PyUnicode_CHECK_INTERNED(object)) return Result::kForeign;
-  if (is_weakly_referenced(object)) return Result::kForeign;
-  if (take(object) == nullptr) return why_;
-  if (!visit_all()) {
-    put_back();
-    return why_;
-  }
-  graph_->root = root.release();
-  return Result::kDone;
 }
 
 bool Detachment::visit_all() {
@@ -292,7 +276,7 @@ PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
 }
 
 bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
-  return empties_ && can_be_emptied(type);
+  return held_ == Held::kEmptied && can_be_emptied(type);
 }
 
 /// Adds a container to the graph; its places are visited next.
@@ -318,8 +302,9 @@ PyObject *Detachment::refuse(Result why) noexcept {
   return nullptr;
 }
 
-void Detachment::undo() {
+PyRef Detachment::undo() {
   if (graph_->root != nullptr) put_back();
+  return PyRef::steal(std::exchange(graph_->root, nullptr));
 }
 
 Tier Detachment::tier_of(PyObject *object) const noexcept {
@@ -357,7 +342,7 @@ void Detachment::put_back() {
     // The collector of 3.13 may have forgotten a dict while that was empty.
     if (is_tracked && !is_copy && PyObject_GC_IsTracked(owner) == 0) PyObject_GC_Track(owner);
   }
-  Py_CLEAR(graph_->root);
+  restore(graph_->root);
   // Who was emptied gets back what came in meanwhile.
   for (const PyRef &twin : twins) {
     if (!is_emptied(Py_TYPE(twin.get()))) continue;

@@ -33,17 +33,16 @@ class Detachment {
   Detachment(const Detachment &) = delete;
   Detachment &operator=(const Detachment &) = delete;
 
-  /// Detaches what `root` contains; containers that the caller or anything else still holds are
-  /// left empty. graph() then has it.
-  [[nodiscard]] Result empty(PyObject *root);
-  /// Detaches `root`, if nothing but this reference holds it, and what it contains; what anything
-  /// else holds is copied. `root` is then null.
-  [[nodiscard]] Result give_away(PyRef &root);
+  /// What becomes of a list, dict, set or bytearray that something else holds, too.
+  enum class Held : std::uint8_t { kEmptied, kCopied };
+
+  /// Detaches `root`, which is then null, and what it contains. graph() then has it.
+  [[nodiscard]] Result run(PyRef &root, Held held);
   [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return graph_; }
-  /// After empty(), if the graph was not received and never will be: everything is as it was
-  /// before, but for what was added meanwhile to a container left empty; that now stands after the
-  /// rest.
-  void undo();
+  /// After run(), if the graph was not received and never will be: everything is as it was before,
+  /// but for what was added meanwhile to a container left empty; that now stands after the rest.
+  /// Returns the root.
+  PyRef undo();
   /// How an object that was taken has gone, or would have.
   [[nodiscard]] Tier tier_of(PyObject *object) const noexcept;
 
@@ -78,7 +77,7 @@ class Detachment {
   }
 
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
-  bool empties_ = false;       // containers that something else holds, rather than copying them
+  Held held_ = Held::kEmptied;
   std::vector<Visit> visits_;  // begun, and not yet done
   Visit opened_;               // of the container that was opened last
   Slots opened_rest_;

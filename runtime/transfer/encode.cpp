@@ -29,34 +29,38 @@ constexpr std::uint64_t kMostOpen = 500;
   return all;
 }
 
-Status encode_with(const char *root, PyObject *object, Message &message,
-                   std::vector<CopiedContainer> *containers, bool is_read_often = false) {
+/// `set_up(encoder)` is called before it runs.
+template <typename SetUp>
+Status encode_with(const char *root, PyObject *object, Message &message, Move *move, SetUp set_up) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root, containers);
-  if (is_read_often) encoder.set_read_often();
-  if (!encoder.run(object, message)) return Code::kEPYTHON;
-  count_sent(*state, message);
-  return {};
+  Encoder encoder(*state, root, move);
+  set_up(encoder);
+  if (encoder.run(object, message)) {
+    count_sent(*state, message);
+    return {};
+  }
+  if (move != nullptr) move->undo();
+  return Code::kEPYTHON;
 }
 
 }  // namespace
 
-Status encode(PyObject *object, const char *root, Message &message) {
+Status encode(PyObject *object, const char *root, Message &message, Move *move) {
   if (const auto record = inline_record_of(object)) {
     message = Message::from_header(*record);
     return {};
   }
-  return encode_with(root, object, message, nullptr);
+  return encode_with(root, object, message, move, [](Encoder &) {});
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
-  return encode_with(root, object, message, nullptr, true);
+  return encode_with(root, object, message, nullptr,
+                     [](Encoder &encoder) { encoder.set_read_often(); });
 }
 
-Status encode_noting(PyObject *object, const char *root, Message &message,
-                     std::vector<CopiedContainer> &containers) {
-  return encode_with(root, object, message, &containers);
+Status encode_moving(PyObject *object, const char *root, Message &message, Move &move) {
+  return encode_with(root, object, message, &move, [](Encoder &encoder) { encoder.set_moving(); });
 }
 
 inline void Encoder::write_text(PyObject *object) {
@@ -115,10 +119,12 @@ bool Encoder::fail_changed(const char *what) {
 
 bool Encoder::run(PyObject *object, Message &message) {
   bool is_done = walk(object);
-  if (starts_again_) {
-    forget();
-    starts_again_ = false;
-    is_done = walk(object);
+  if (starts_again_) is_done = walk_again(object);
+  if (is_done && !marked_.empty() && !hand_over_marked()) {
+    if (PyErr_Occurred()) return false;
+    move_->undo();
+    copies_marked_ = true;
+    is_done = walk_again(object);
   }
   if (!is_done) return false;
   if (is_careful_) records_.plain_containers = 0;
@@ -135,6 +141,15 @@ bool Encoder::walk(PyObject *object) {
   return true;
 }
 
+/// Carefully.
+bool Encoder::walk_again(PyObject *object) {
+  forget();
+  if (explainer_ != nullptr) explainer_->forget();
+  starts_again_ = false;
+  is_careful_ = true;
+  return walk(object);
+}
+
 bool Encoder::is_careful_now() {
   if (is_careful_) return true;
   is_careful_ = true;
@@ -148,6 +163,7 @@ void Encoder::forget() noexcept {
   records_.clear();
   numbers_.clear();
   numbered_.clear();
+  marked_.clear();
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
@@ -185,6 +201,8 @@ bool Encoder::step(Frame &frame) {
       return step_shaped(frame);
     case Tag::kReduce:
       return step_reduce(frame);
+    case Tag::kMoved:
+      return step_marked(frame);
     case Tag::kInstance:
       return step_instance(frame);
     case Tag::kLayout:
@@ -259,7 +277,7 @@ bool Encoder::pop(Frame &frame) {
 bool Encoder::close(Frame &frame) {
   if (frame.tag == Tag::kTuple) return close_tuple(frame);
   if (frame.tag != Tag::kFrozenSet) return true;
-  if (made_meanwhile(frame.object)) return true;
+  if (made_meanwhile(frame)) return true;
   put(Tag::kBuild, 0, kNumbered);
   number(frame.object);
   return true;
@@ -334,11 +352,12 @@ bool Encoder::write_other(PyObject *object) {
 bool Encoder::put_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
-  if (containers_ != nullptr && !note_container(object)) return false;
+  if (moves() && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
+  if (type == state_.moved) return write_marked(object);
   const bool is_class = PyType_Check(object) != 0;
   if (!(is_class ? write_class(object, done) : write_instance(object, type, done))) return false;
   return done || (is_careful_now() && write_by_parts(object, type));
@@ -381,7 +400,7 @@ bool Encoder::note_container(PyObject *object) {
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
   if (PyErr_Occurred()) return false;
-  CopiedContainer &copied = containers_->emplace_back();
+  CopiedContainer &copied = move_->steps.emplace_back();
   copied.object = PyRef::borrow(object);
   if (PySet_Check(object)) {
     copied.elements = PyRef::steal(PySet_New(object));
@@ -393,13 +412,15 @@ bool Encoder::note_container(PyObject *object) {
 
 bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
   const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
-  const bool is_inside = is_instance || (!frames_.empty() && frames_.back().is_inside);
+  const bool is_inside = is_instance || this->is_inside();
+  const bool is_moving = moves();
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
-  *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  *frame = {
+      .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
   ++records_.plain_containers;
   records_.objects += static_cast<std::uint32_t>(tag == Tag::kDict ? 2 * size : size);
   if (tag == Tag::kReduce) ++records_.rebuilt;
@@ -502,16 +523,25 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
 /// number; it is then written once more, deeper down, and closed here with kUse (as CPython's
 /// pickle does, issue 12687).
 bool Encoder::open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {
-  if (std::uint64_t *const count = open_counts_.find(object)) {
-    if (++*count > kMostOpen) return refuse(object, "it is part of its own constructor arguments");
-  } else {
-    open_counts_.insert(object, 1);
+  // What is open so often fills as many frames: until then, none needs to be counted.
+  if (frames_.size() >= kMostOpen) {
+    if (std::uint64_t *const count = open_counts_.find(object)) {
+      if (++*count > kMostOpen)
+        return refuse(object, "it is part of its own constructor arguments");
+    } else {
+      open_counts_.insert(object, 1);
+    }
   }
-  return push_items(tag, object, std::move(items), size);
+  if (!push_items(tag, object, std::move(items), size)) return false;
+  frames_.back().position = static_cast<Py_ssize_t>(next_number_);
+  return true;
 }
 
-bool Encoder::made_meanwhile(PyObject *object) {
-  --*open_counts_.find(object);
+bool Encoder::made_meanwhile(const Frame &frame) {
+  PyObject *const object = frame.object;
+  if (std::uint64_t *const count = open_counts_.find(object); count != nullptr && *count != 0)
+    --*count;
+  if (static_cast<std::uint64_t>(frame.position) == next_number_) return false;
   const std::uint64_t *const made = numbers_.find(object);
   if (made == nullptr) return false;
   put(Tag::kUse, *made);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/explain.hpp"
 
-#include <cstring>
-
 #include "interpreter/returns.hpp"
 #include "transfer/common_objects.hpp"
 
@@ -21,6 +19,13 @@ constexpr std::uint64_t kByName = 8;
 constexpr std::uint64_t kInner = 16;
 constexpr int kPartShift = 5;
 constexpr std::uint64_t kNotShown = Part::kNone >> kPartShift;
+
+/// What moved() marks, where `object` is that.
+PyObject *marked_by(PyObject *object, const TransferState &state) {
+  PyObject *const marked =
+      Py_TYPE(object) == state.moved ? reinterpret_cast<MarkedObject *>(object)->object : nullptr;
+  return marked != nullptr ? marked : object;
+}
 
 std::string type_name(PyObject *object) {
   const std::string name = Py_TYPE(object)->tp_name;
@@ -92,6 +97,8 @@ bool Explainer::is_description(const Encoder &encoder, PyObject *object) {
 
 /// Tuples, lists and dicts that the parts of an instance come in.
 bool Explainer::is_seen_through(const Encoder &encoder, PyObject *object) {
+  // It is copied in its place.
+  if (Py_TYPE(object) == encoder.state_.moved && encoder.copies_marked_) return true;
   if (encoder.frames_.empty()) return false;
   const auto &frame = encoder.frames_.back();
   const bool is_plain =
@@ -116,7 +123,9 @@ Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is
   place.is_moving = encoder.moves() && !encoder.is_inside();
   if (open_.empty()) {
     place.step = encoder.root_;
-    place.is_shown = true;
+    place.is_through = is_seen_through(encoder, object);
+    place.is_shown = !place.is_through;
+    if (place.is_through) place.open.prefix = place.step;
     return place;
   }
   Open &around = open_.back();
@@ -204,6 +213,7 @@ void Explainer::note(Encoder &encoder, PyObject *object, const Place &place, std
     remember(object, index << kPartShift | (place.open.is_inner ? kInner : 0) | what);
   }
   if (place.open.is_inner) return;
+  object = marked_by(object, encoder.state_);
   const Tier tier = static_cast<Tier>(what & kTierBits);
   const std::uint64_t size = size_of(object);
   if (!is_again) count(tier, size);
@@ -281,32 +291,41 @@ std::string Explainer::name_of_definition(PyObject *object, bool is_by_name) {
   return is_definition ? text_of(object, "__qualname__") + ", by value" : "";
 }
 
+void Explainer::forget() {
+  result_ = {};
+  open_.clear();
+  seen_.clear();
+  is_beginning_ = false;
+}
+
 Status explain(PyObject *object, const char *root, bool moves, Explanation &result) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
   Explainer explainer(result);
   Detachment detachment;
-  std::vector<CopiedContainer> containers;
-  bool copies = !moves;
+  bool copies = false;  // a move that does not go as it is
   if (moves) {
-    const Detachment::Result result_of_move = detachment.empty(object);
-    if (result_of_move == Detachment::Result::kNoMemory) PyErr_NoMemory();
-    if (result_of_move == Detachment::Result::kNoMemory) return Code::kEPYTHON;
-    copies = result_of_move == Detachment::Result::kDone;
-    if (copies) explainer.set_detachment(detachment);
-    detachment.undo();
+    PyRef held = PyRef::borrow(object);
+    const Detachment::Result outcome = detachment.run(held, Detachment::Held::kEmptied);
+    if (outcome == Detachment::Result::kNoMemory) {
+      PyErr_NoMemory();
+      return Code::kEPYTHON;
+    }
+    copies = outcome != Detachment::Result::kDone;
+    if (!copies) {
+      explainer.set_detachment(detachment);
+      held = detachment.undo();
+    }
   }
   Status status;
   {
     Message message;
-    Encoder encoder(*state, root, copies ? nullptr : &containers);
+    Move move;
+    Encoder encoder(*state, root, &move);
+    if (copies) encoder.set_moving();
     encoder.set_explainer(explainer);
     if (!encoder.run(object, message)) status = Code::kEPYTHON;
-    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
-    for (const CopiedContainer &each : containers) {
-      if (each.step) each.step->undo();
-    }
-    PyErr_SetRaisedException(Py_XNewRef(raised.get()));
+    move.undo();
   }
   Returns::drain_current();  // what the message had lent
   return status;

@@ -53,6 +53,8 @@ class Explainer {
   // For the encoder, in place of its own functions of the same name.
   [[nodiscard]] bool write_leaf(Encoder &encoder, PyObject *object);
   [[nodiscard]] bool write_other(Encoder &encoder, PyObject *object);
+  /// The walk begins again.
+  void forget();
   /// Why the object that is being written is refused, if there is more to say than that.
   void note_reason(const char *reason) { reason_ = reason != nullptr ? reason : ""; }
 

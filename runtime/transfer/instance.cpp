@@ -63,7 +63,6 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
     written = true;
     return begin_instance(object, layout);
   }
-  if (is_foreign(type)) return true;
   for (std::size_t i = 0; i < attributes.count; ++i) {
     if (has_a_say(attributes.name(i))) return true;
   }

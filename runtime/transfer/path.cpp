@@ -67,11 +67,12 @@ class PathWriter {
     return path;
   }
 
-  /// The last one. What a dict holds is known three steps before.
+  /// The last one. What a dict holds is known three steps before, or more around what moved()
+  /// marks.
   std::string write_last() {
     const std::size_t count = encoder_.frames_.size();
     std::string last;
-    for (std::size_t i = count < 4 ? 0 : count - 4; i < count; ++i)
+    for (std::size_t i = count < 6 ? 0 : count - 6; i < count; ++i)
       last = step(encoder_.frames_[i]);
     return last;
   }
@@ -83,7 +84,8 @@ class PathWriter {
 
   std::string step(const Encoder::Frame &frame) {
     const bool attributes = std::exchange(attributes_, false);
-    const std::string index = "[" + std::to_string(frame.next - 1) + "]";
+    const Py_ssize_t before = std::exchange(before_, 0);
+    const std::string index = "[" + std::to_string(before + frame.next - 1) + "]";
     switch (frame.tag) {
       case Tag::kTuple:
         attributes_ = attributes;  // (state of __dict__, state of __slots__)
@@ -104,6 +106,9 @@ class PathWriter {
         return ".__class__";
       case Tag::kReduce:
         return reduce_step(frame);
+      case Tag::kMoved:
+        attributes_ = attributes;
+        return "";
       default:
         return ".elements()" + index;
     }
@@ -119,11 +124,15 @@ class PathWriter {
       attributes_ = true;
       return "";
     }
-    return ".__reduce_ex__(5)[" + std::to_string(frame.next - 1) + "]";
+    const std::string parts = ".__reduce_ex__(5)";
+    if (!frame.is_new || frame.next > 2) return parts + "[" + std::to_string(frame.next - 1) + "]";
+    before_ = 1;  // the class is the first argument
+    return parts + (frame.next == 1 ? "[1][0]" : "[1]");
   }
 
   const Encoder &encoder_;
   bool attributes_ = false;  // the next dict holds attributes
+  Py_ssize_t before_ = 0;    // items of the next tuple that stand elsewhere
 };
 
 std::string Encoder::path() const { return PathWriter(*this).write(); }

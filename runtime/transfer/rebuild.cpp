@@ -61,6 +61,13 @@ PyObject *import_name(PyObject *module_name, PyObject *qualified_name) {
   return found.release();
 }
 
+PyObject *new_object(PyObject *type, PyObject *args) {
+  auto *const made = reinterpret_cast<PyTypeObject *>(type);
+  if (PyType_Check(type) != 0 && made->tp_new != nullptr) return made->tp_new(made, args, nullptr);
+  PyErr_Format(PyExc_TypeError, "an instance of %R arrived, which is no class here", type);
+  return nullptr;
+}
+
 bool append_all(PyObject *object, PyObject *items) {
   if (PyList_Check(object))
     return PyList_SetSlice(object, PyList_GET_SIZE(object), PyList_GET_SIZE(object), items) == 0;

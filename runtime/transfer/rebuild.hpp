@@ -12,6 +12,8 @@ namespace interlock {
 [[nodiscard]] PyObject *import_module(PyObject *name);
 /// The class, function or attribute that a dotted name means in a module (new reference).
 [[nodiscard]] PyObject *import_name(PyObject *module_name, PyObject *qualified_name);
+/// What copyreg.__newobj__ gives: an instance of a class, by its __new__ alone (new reference).
+[[nodiscard]] PyObject *new_object(PyObject *type, PyObject *args);
 /// Appends what is in a list.
 [[nodiscard]] bool append_all(PyObject *object, PyObject *items);
 /// Sets items; `flat`: a list of keys and values in turn.

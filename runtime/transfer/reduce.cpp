@@ -105,20 +105,11 @@ bool load_reducers(TransferState &state) {
   if (state.dispatch_table == nullptr || state.reducers == nullptr ||
       state.reduce_definition == nullptr)
     return false;
+  state.reduce_ex = PyUnicode_InternFromString("__reduce_ex__");
+  state.protocol = PyLong_FromLong(5);
+  if (state.reduce_ex == nullptr || state.protocol == nullptr) return false;
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
-}
-
-/// Whether interlock._foreign is to be asked before the object: pickle would copy the number of a
-/// connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what is
-/// compared by its identity.
-bool Encoder::is_foreign(PyTypeObject *type) {
-  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
-                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
-    if (std::strcmp(type->tp_name, name) == 0) return true;
-  }
-  const PyTypeObject *const meta = Py_TYPE(type);
-  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
 }
 
 bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
@@ -241,7 +232,8 @@ bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
   PyRef parts;
-  if (reducer == nullptr && is_foreign(Py_TYPE(object)) && !parts_of_foreign(object, parts))
+  if (reducer == nullptr && types_of(state_).find(Py_TYPE(object)).is_foreign &&
+      !parts_of_foreign(object, parts))
     return {};
   if (parts) return parts;
   parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
@@ -270,7 +262,7 @@ bool Encoder::parts_of_foreign(PyObject *object, PyRef &parts) {
   if (Py_IsNone(parts.get())) {
     parts = {};
   } else if (moves() && !is_inside() && has_descriptor(object)) {
-    containers_->emplace_back().step = std::make_unique<CloseOriginal>(object);
+    move_->steps.emplace_back().step = std::make_unique<CloseOriginal>(object);
   }
   return true;
 }
@@ -293,7 +285,8 @@ bool Encoder::explain_refusal(PyObject *object) {
 }
 
 PyRef Encoder::parts_by_protocol(PyObject *object) {
-  return PyRef::steal(PyObject_CallMethod(object, "__reduce_ex__", "i", 5));
+  PyObject *const arguments[] = {object, state_.protocol};
+  return PyRef::steal(PyObject_VectorcallMethod(state_.reduce_ex, arguments, 2, nullptr));
 }
 
 /// Brings the parts into the order of the records: callable, arguments, then what BuildPart names.
@@ -307,6 +300,8 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
     PyObject *const value = index < count ? PyTuple_GET_ITEM(given, index) : Py_None;
     return Py_IsNone(value) ? nullptr : value;
   };
+  const bool is_new = part(0) == state_.new_object && PyTuple_GET_SIZE(part(1)) != 0 &&
+                      PyType_Check(PyTuple_GET_ITEM(part(1), 0));
   PyRef ordered = PyRef::steal(PyTuple_New(6));
   if (!ordered) return false;
   std::uint8_t build_parts = 0;
@@ -315,8 +310,14 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
     build_parts |= bit;
     PyTuple_SET_ITEM(ordered.get(), used++, value.release());
   };
-  add(PyRef::borrow(part(0)), 0);
-  add(PyRef::borrow(part(1)), 0);
+  if (is_new) {
+    add(PyRef::borrow(PyTuple_GET_ITEM(part(1), 0)), 0);
+    add(PyRef::steal(PyTuple_GetSlice(part(1), 1, PyTuple_GET_SIZE(part(1)))), 0);
+    if (PyTuple_GET_ITEM(ordered.get(), 1) == nullptr) return false;
+  } else {
+    add(PyRef::borrow(part(0)), 0);
+    add(PyRef::borrow(part(1)), 0);
+  }
   if (PyObject *const items = part(3)) {
     PyRef list = PyRef::steal(PySequence_List(items));
     if (!list) return explain_refusal(object);
@@ -341,15 +342,16 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
     return refuse(object, "the sixth part of its __reduce_ex__ cannot be called");
   if (part(5) != nullptr) add(PyRef::borrow(part(5)), kStateSetter);
   if (part(2) != nullptr) add(PyRef::borrow(part(2)), kState);
-  put(Tag::kReduce);
+  put(Tag::kReduce, is_new ? 1 : 0);
   if (!open_late(Tag::kReduce, object, std::move(ordered), used)) return false;
   frames_.back().parts = build_parts;
+  frames_.back().is_new = is_new;
   return true;
 }
 
 bool Encoder::step_reduce(Frame &frame) {
   if (frame.next == 2 && !frame.numbered) {
-    if (made_meanwhile(frame.object)) return pop(frame);
+    if (made_meanwhile(frame)) return pop(frame);
     frame.numbered = true;
     put(Tag::kBuild, frame.parts, kNumbered);
     number(frame.object);

@@ -75,14 +75,25 @@ constexpr const char *kOwnWays[] = {"__reduce_ex__", "__reduce__", "__getstate__
   return true;
 }
 
+[[nodiscard]] bool is_foreign(PyTypeObject *type) noexcept {
+  for (const char *const name : {"Connection", "NewType", "_MISSING_TYPE", "_KW_ONLY_TYPE",
+                                 "_HAS_DEFAULT_FACTORY_CLASS", "_FIELD_BASE"}) {
+    if (std::strcmp(type->tp_name, name) == 0) return true;
+  }
+  const PyTypeObject *const meta = Py_TYPE(type);
+  return meta != &PyType_Type && std::strncmp(meta->tp_name, "_ctypes.", 8) == 0;
+}
+
 [[nodiscard]] TypeFacts facts_of(PyTypeObject *type) {
   constexpr unsigned long kBuiltIn = Py_TPFLAGS_TYPE_SUBCLASS | Py_TPFLAGS_LONG_SUBCLASS |
                                      Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_TUPLE_SUBCLASS |
                                      Py_TPFLAGS_BYTES_SUBCLASS | Py_TPFLAGS_UNICODE_SUBCLASS |
                                      Py_TPFLAGS_DICT_SUBCLASS | Py_TPFLAGS_BASE_EXC_SUBCLASS;
   TypeFacts facts;
-  if (!InlineValues::verified() || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 ||
-      (type->tp_flags & kBuiltIn) != 0 || !has_no_say(type))
+  facts.is_foreign = is_foreign(type);
+  if (facts.is_foreign || !InlineValues::verified() ||
+      (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || (type->tp_flags & kBuiltIn) != 0 ||
+      !has_no_say(type))
     return facts;
   // A metaclass may run code for a hash, which tables of reducers ask for.
   if (Py_TYPE(type)->tp_hash != PyType_Type.tp_hash) return facts;

@@ -29,10 +29,15 @@ struct TypeFacts {
   }
   void swap(TypeFacts &other) noexcept {
     std::swap(kind, other.kind);
+    std::swap(is_foreign, other.is_foreign);
     slots.swap(other.slots);
   }
 
   Kind kind = Kind::kOther;
+  // interlock._foreign is to be asked before the object: pickle would copy the number of a
+  // connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what
+  // is compared by its identity.
+  bool is_foreign = false;
   std::vector<PyObject *> slots;  // kSlots: each name, owned, then null: by place in the object
 };
 

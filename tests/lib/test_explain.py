@@ -161,6 +161,45 @@ class Tiers(support.TestCase):
             ],
         )
 
+    @unittest.skipUnless(interlock.features["move"], "objects cannot move in this process")
+    def test_what_moved_marks(self):
+        rows, other = [text()], [text()]
+        obj = {"a": interlock.moved(rows), "b": Record(1, interlock.moved(other)), "c": [text()]}
+        self.assertEqual(
+            table(obj),
+            [
+                ("message", "dict", "copied"),
+                ("message['a']", "list", "moved"),
+                ("message['b']", "Record", "rebuilt"),
+                ("message['b'].a", "int", "shared"),
+                ("message['b'].b", "list", "moved"),
+                ("message['c']", "list", "copied"),
+                ("message['c'][0]", "str", "copied"),
+            ],
+        )
+        self.assertEqual((rows, other), ([text()], [text()]))
+        self.assertEqual(table(interlock.moved(rows)), [("message", "list", "moved")])
+        rows.append(Record(1))  # which cannot move as it is
+        self.assertEqual(
+            table([interlock.moved(rows)]),
+            [
+                ("message", "list", "copied"),
+                ("message[0]", "list", "copied"),
+                ("message[0][0]", "str", "copied"),
+                ("message[0][1]", "Record", "rebuilt"),
+                ("message[0][1].a", "int", "shared"),
+                ("message[0][1].b", "NoneType", "shared"),
+            ],
+        )
+        self.assertEqual(table(interlock.moved(rows))[0], ("message", "list", "copied"))
+        self.assertEqual(len(rows), 2)
+        marker = interlock.moved(rows)
+        interlock.explain([marker])
+        interlock.Channel(1).send([marker])
+        self.assertEqual(rows, [])
+        (part,) = interlock.explain([marker]).refused
+        self.assertIn("has moved before", part.reason)
+
     def test_what_stands_in_several_places(self):
         part = [text()]
         loop = [part, part]
