@@ -101,7 +101,8 @@ class Interpreter:
         """A dict: state, tasks run, tasks queued, busy_seconds, sent, received.
 
         The last two count what the interpreter has made messages of and objects of, arguments and results of
-        calls included, as Channel.stats()["tiers"] does; but for an int, None, True or False alone.
+        calls included, as Channel.stats()["tiers"] does; but for an int, None, True, False or frozen
+        object alone.
         """
         return self._handle.stats()
 

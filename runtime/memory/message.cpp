@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "memory/arena.hpp"
 #include "memory/message_builder.hpp"
 #include "memory/message_format.hpp"
 
@@ -64,6 +65,10 @@ bool append_utf8(std::string &text, char32_t point) {
   return true;
 }
 
+const void *object_at(std::uint64_t address) noexcept {
+  return reinterpret_cast<const void *>(static_cast<std::uintptr_t>(address));
+}
+
 template <typename Unit>
 std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count) {
   std::string text;
@@ -78,18 +83,24 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 
 }  // namespace
 
-void Message::destroy_body() noexcept {
+void Message::destroy_owned() noexcept {
+  if (is_frozen()) {
+    ArenaMemory::of(object_at(operand_of(header())))->release();
+    return;
+  }
   Body *const owned = const_cast<Body *>(body());
   owned->~Body();
   std::free(owned);
 }
 
-Contents Message::contents_of(const Body &body) noexcept {
+Contents Message::contents() const noexcept {
   Contents contents;
-  const Tag tag = tag_of(body.words()[0]);
+  if (is_frozen()) contents[Tier::kShared] = {.messages = 1, .objects = 1};
+  if (body() == nullptr) return contents;
+  const Tag tag = tag_of(header());
   Tier tier = tier_of(tag);
-  std::uint64_t copied = std::uint64_t{body.objects} - body.rebuilt;
-  for (const Ref<Shared> &each : body.shared) {
+  std::uint64_t copied = std::uint64_t{body()->objects} - body()->rebuilt;
+  for (const Ref<Shared> &each : body()->shared) {
     const Shared::Weight weight = each->weight();
     contents[weight.tier].objects += weight.objects;
     contents[weight.tier].bytes += weight.bytes;
@@ -97,13 +108,19 @@ Contents Message::contents_of(const Body &body) noexcept {
     if (tag == Tag::kShared) tier = weight.tier;
   }
   contents[Tier::kCopied].objects += copied;
-  contents[Tier::kCopied].bytes += body.size * sizeof(std::uint64_t);
-  contents[Tier::kRebuilt].objects += body.rebuilt;
+  contents[Tier::kCopied].bytes += body()->size * sizeof(std::uint64_t);
+  contents[Tier::kRebuilt].objects += body()->rebuilt;
   ++contents[tier].messages;
   return contents;
 }
 
+Message Message::from_frozen(const void *object) noexcept {
+  ArenaMemory::of(object)->retain();
+  return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
+}
+
 Message Message::copy() const noexcept {
+  if (is_frozen()) return from_frozen(object_at(operand_of(header())));
   if (body() == nullptr) return Message(word_);
   const std::uint64_t *const words = body()->words();
   MessageBuilder builder;

@@ -34,6 +34,7 @@ enum class Tag : std::uint8_t {
   kShared,  // operand: index of a Shared of the message
   kMoved,   // the same: of a MovedGraph, which is received once
   kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
+  kFrozen,  // operand: the address of an object in an arena, whose memory the message holds
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
@@ -87,6 +88,7 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
     case Tag::kCharacter:
     case Tag::kAgain:
     case Tag::kShared:
+    case Tag::kFrozen:
       return Tier::kShared;
     case Tag::kMoved:
     case Tag::kMarked:

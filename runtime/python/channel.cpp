@@ -411,7 +411,7 @@ template <typename Change>
 void change_tally(Channel &channel, std::span<const Message> messages, Change change) {
   Tally *tally = nullptr;
   for (const Message &message : messages) {
-    if (message.is_inline() || message.empty()) continue;
+    if (!message.has_contents()) continue;
     if (tally == nullptr)
       tally = &channel.tally_of(PyInterpreterState_GetID(PyInterpreterState_Get()));
     change(*tally, message.contents());

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
@@ -187,6 +188,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return PyByteArray_FromStringAndSize(read_data(operand), size);
     case Tag::kAgain:
       return Py_NewRef(numbered(operand));
+    case Tag::kFrozen:
+      return read_frozen(operand_of(header));
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
     case Tag::kMarked:
@@ -198,10 +201,19 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
   }
 }
 
+PyObject *Decoder::read_frozen(std::uint64_t address) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return nullptr;
+  auto *const object = reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(address));
+  state->pins->pin(*ArenaMemory::of(object));
+  return object;  // it has no references to count
+}
+
 PyObject *Decoder::read_moved(MovedGraph &graph) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
+  for (const Ref<ArenaMemory> &each : graph.arenas) state->pins->pin(*each);
   return graph.attach();
 }
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/detach.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 #include "transfer/common_objects.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/slots.hpp"
 
 namespace interlock {
@@ -169,6 +171,16 @@ Detachment::Result Detachment::run(PyRef &root, Held held) {
   return why_;
 }
 
+bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
+  if (is_of_all(object, type)) return true;
+  ArenaMemory *const memory = arena_of(object);
+  if (memory == nullptr) return false;
+  auto &arenas = graph_->arenas;
+  const auto same = [&](const Ref<ArenaMemory> &each) { return each.get() == memory; };
+  if (std::none_of(arenas.rbegin(), arenas.rend(), same)) arenas.emplace_back(memory);
+  return true;
+}
+
 bool Detachment::visit_all() {
   Visit visit = take_opened();
   for (;;) {
@@ -203,7 +215,7 @@ inline PyObject *Detachment::take(PyObject *object) {
   } else if (is_only_here) {
     return take_container(object, type);
   }
-  return is_of_all(object, type) ? object : replace(object);
+  return is_shared(object, type) ? object : replace(object);
 }
 
 /// A container that nothing else refers to moves as it is.
@@ -221,7 +233,7 @@ PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
 
 /// The same for a reference to what somebody else has, too.
 PyObject *Detachment::take_held(PyObject *object) {
-  return is_of_all(object, Py_TYPE(object)) ? object : replace(object);
+  return is_shared(object, Py_TYPE(object)) ? object : replace(object);
 }
 
 /// What goes instead of `object`, the same for every place that refers to it.
@@ -309,7 +321,7 @@ PyRef Detachment::undo() {
 
 Tier Detachment::tier_of(PyObject *object) const noexcept {
   PyTypeObject *const type = Py_TYPE(object);
-  if (is_of_all(object, type)) return Tier::kShared;
+  if (is_of_all(object, type) || arena_of(object) != nullptr) return Tier::kShared;
   const bool is_replaced = replaced_.find(object) != nullptr;
   return is_replaced && !is_emptied(type) ? Tier::kCopied : Tier::kMoved;
 }

@@ -58,6 +58,8 @@ class Detachment {
     bool is_held = false;  // somebody else has what they refer to, too
   };
 
+  /// Whether other interpreters may have the very object.
+  [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
   [[nodiscard]] Visit take_opened();
   [[nodiscard]] PyObject *take(PyObject *object);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Leaves and containers; reduce.cpp has the rest.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
 #include "transfer/explain.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -51,6 +53,10 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
     message = Message::from_header(*record);
     return {};
   }
+  if (arena_of(object) != nullptr) {
+    message = Message::from_frozen(object);
+    return {};
+  }
   return encode_with(root, object, message, move, [](Encoder &) {});
 }
 
@@ -86,7 +92,9 @@ bool Encoder::write_leaf(PyObject *object) {
   if (explainer_ != nullptr) [[unlikely]]
     return explainer_->write_leaf(*this, object);
   PyTypeObject *const type = Py_TYPE(object);
-  if (type == &PyUnicode_Type) {
+  if (ArenaMemory *const memory = arena_of(object)) [[unlikely]] {
+    write_frozen(object, *memory);
+  } else if (type == &PyUnicode_Type) {
     write_text(object);
   } else if (type == &PyLong_Type) {
     if (is_compact_int(object)) {
@@ -110,6 +118,19 @@ bool Encoder::put_leaf(PyObject *object) {
   const bool is_leaf = write_leaf(object);
   explainer_ = explainer;
   return is_leaf;
+}
+
+void Encoder::write_frozen(PyObject *object, ArenaMemory &memory) {
+  if (&memory != last_arena_) {
+    const auto same = [&](const Ref<Shared> &each) { return each.get() == &memory; };
+    if (std::none_of(records_.shared.begin(), records_.shared.end(), same)) {
+      records_.shared.emplace_back(&memory);
+      ++records_.objects;
+    }
+    last_arena_ = &memory;
+  }
+  --records_.objects;  // an arena counts as one
+  put(Tag::kFrozen, reinterpret_cast<std::uintptr_t>(object));
 }
 
 bool Encoder::fail_changed(const char *what) {
@@ -161,6 +182,7 @@ void Encoder::forget() noexcept {
   for (Frame &frame : frames_) release(frame);
   frames_.clear();
   records_.clear();
+  last_arena_ = nullptr;
   numbers_.clear();
   numbered_.clear();
   marked_.clear();
@@ -352,6 +374,12 @@ bool Encoder::write_other(PyObject *object) {
 bool Encoder::put_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
+  if (state_.shells != nullptr) {
+    if (FrozenShell *const shell = state_.shells->find(object)) {
+      write_reference(object, shell);
+      return true;
+    }
+  }
   if (moves() && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
@@ -378,9 +406,13 @@ void Encoder::number(PyObject *object) {
 bool Encoder::write_shared(PyObject *object, PyObject *handle) {
   Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
   if (shared == nullptr) return refuse(object, "it is closed");
+  write_reference(object, shared);
+  return true;
+}
+
+void Encoder::write_reference(PyObject *object, Shared *shared) {
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(shared);
-  return true;
 }
 
 /// Whether a move leaves it empty.
@@ -499,7 +531,7 @@ bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
 void Encoder::write_shape(std::size_t shape) {
   const std::size_t size = shapes_.size(shape);
   put(Tag::kShape, size);
-  for (std::size_t i = 0; i < size; ++i) write_text(shapes_.key(shape, i));
+  for (std::size_t i = 0; i < size; ++i) (void)write_leaf(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

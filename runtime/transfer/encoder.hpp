@@ -97,6 +97,8 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
   [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
+  void write_reference(PyObject *object, Shared *shared);
+  void write_frozen(PyObject *object, ArenaMemory &memory);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -212,8 +214,9 @@ class Encoder {
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;
   std::uint64_t next_number_ = 0;
-  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
-  std::vector<PyRef> marked_;    // what moved() gave, to be handed over when the walk is done
+  std::vector<PyRef> numbered_;        // keeps the keys of numbers_ alive, if the walk is careful
+  std::vector<PyRef> marked_;          // what moved() gave, to be handed over when the walk is done
+  ArenaMemory *last_arena_ = nullptr;  // of those that the message holds
   ShapeCache shapes_;
   Layout layouts_[kLayouts];  // some of those that were written
   std::uint64_t layouts_written_ = 0;

@@ -117,7 +117,7 @@ bool Explainer::is_seen_through(const Encoder &encoder, PyObject *object) {
 }
 
 Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is_leaf) {
-  if (!is_beginning_) open_.resize(encoder.frames_.size());  // what has ended
+  if (!is_beginning()) open_.resize(encoder.frames_.size());  // what has ended
   Place place;
   place.depth = encoder.frames_.size();
   place.is_moving = encoder.moves() && !encoder.is_inside();
@@ -130,11 +130,13 @@ Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is
   }
   Open &around = open_.back();
   place.open.part = around.part;
-  place.open.is_inner = around.is_inner || (!is_beginning_ && is_description(encoder, object));
+  // What is written with an object at once are the elements of a set, or the keys of a shape.
+  place.open.is_inner = around.is_inner || (is_beginning() ? !PyAnySet_Check(beginning_)
+                                                           : is_description(encoder, object));
   place.open.is_hidden = around.is_hidden || place.open.is_inner;
-  place.is_through = !is_beginning_ && !place.open.is_inner && is_seen_through(encoder, object);
+  place.is_through = !is_beginning() && !place.open.is_inner && is_seen_through(encoder, object);
   Py_ssize_t index = around.children;
-  if (is_beginning_) {
+  if (is_beginning()) {
     ++around.children;
   } else {
     const auto &frame = encoder.frames_.back();
@@ -149,8 +151,8 @@ Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is
   place.is_rest = !place.is_shown && !place.is_through;
   place.open.is_hidden = place.is_rest;
   if (place.is_rest) return place;
-  place.step = around.prefix +
-               (is_beginning_ ? ".elements()[" + std::to_string(index) + "]" : encoder.last_step());
+  place.step = around.prefix + (is_beginning() ? ".elements()[" + std::to_string(index) + "]"
+                                               : encoder.last_step());
   if (place.is_through) place.open.prefix = place.step;
   return place;
 }
@@ -171,10 +173,10 @@ bool Explainer::write_other(Encoder &encoder, PyObject *object) {
   Place place = place_of(encoder, object, false);
   if (place.is_shown) add_part(place);
   open_.push_back(place.open);
-  is_beginning_ = true;
+  beginning_ = object;
   reason_.clear();
   const bool is_written = encoder.put_other(object);
-  is_beginning_ = false;
+  beginning_ = nullptr;
   if (is_written) {
     note(encoder, object, place, position);
     return true;
@@ -295,7 +297,7 @@ void Explainer::forget() {
   result_ = {};
   open_.clear();
   seen_.clear();
-  is_beginning_ = false;
+  beginning_ = nullptr;
 }
 
 Status explain(PyObject *object, const char *root, bool moves, Explanation &result) {

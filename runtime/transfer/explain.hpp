@@ -82,6 +82,7 @@ class Explainer {
   [[nodiscard]] Place place_of(Encoder &encoder, PyObject *object, bool is_leaf);
   [[nodiscard]] static bool is_description(const Encoder &encoder, PyObject *object);
   [[nodiscard]] static bool is_seen_through(const Encoder &encoder, PyObject *object);
+  [[nodiscard]] bool is_beginning() const noexcept { return beginning_ != nullptr; }
   void add_part(Place &place);
   void note(Encoder &encoder, PyObject *object, const Place &place, std::size_t position);
   void note_refusal(Encoder &encoder, PyObject *object, const Place &place);
@@ -94,9 +95,9 @@ class Explainer {
 
   Explanation &result_;
   const Detachment *detachment_ = nullptr;
-  std::vector<Open> open_;     // one for each frame of the encoder, and for what is being begun
-  bool is_beginning_ = false;  // the last one has no frame yet
-  ObjectTable seen_;           // what is remembered of an object
+  std::vector<Open> open_;         // one for each frame of the encoder, and for what is being begun
+  PyObject *beginning_ = nullptr;  // of the last one, which has no frame yet
+  ObjectTable seen_;               // what is remembered of an object
   std::string reason_;
 };
 

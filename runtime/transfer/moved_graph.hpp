@@ -8,6 +8,7 @@
 
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
+#include "memory/arena.hpp"
 
 namespace interlock {
 
@@ -29,8 +30,9 @@ class MovedGraph final : public Shared {
   [[nodiscard]] Weight weight() const noexcept override;
 
   std::vector<Container> containers;
-  std::uint64_t objects = 1;  // places for objects, and the root
-  PyObject *root = nullptr;   // owned, until attach()
+  std::uint64_t objects = 1;             // places for objects, and the root
+  std::vector<Ref<ArenaMemory>> arenas;  // of the frozen objects in it
+  PyObject *root = nullptr;              // owned, until attach()
 
  private:
   /// Frees what was not given to anybody. Thread: any, attached or not.

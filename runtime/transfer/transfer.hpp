@@ -5,9 +5,11 @@
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
 #include "base/status.hpp"
+#include "interpreter/arena_pins.hpp"
 #include "memory/message.hpp"
 #include "memory/tally.hpp"
 #include "transfer/collector_pace.hpp"
+#include "transfer/frozen_shell.hpp"
 #include "transfer/type_table.hpp"
 
 namespace interlock {
@@ -70,6 +72,8 @@ struct TransferState {
   PyObject *reduce_ex;          // "__reduce_ex__"
   PyObject *protocol;           // 5
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
+  ArenaPins *pins;              // borrowed
+  FrozenShells *shells;         // owned; null until there is one
   TypeTable *types;             // owned; see types_of()
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
@@ -78,10 +82,10 @@ struct TransferState {
   IntRecycler ints;
   CollectorPace pace;
 };
-/// Counts a message that was encoded. Those that are one record, ints, None, True and False, are
-/// not counted.
+/// Counts a message that was encoded, if it has contents.
 inline void count_sent(const TransferState &state, const Message &message) noexcept {
-  if (state.traffic != nullptr && !message.is_inline()) state.traffic->sent.add(message.contents());
+  if (state.traffic != nullptr && message.has_contents())
+    state.traffic->sent.add(message.contents());
 }
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();

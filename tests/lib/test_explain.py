@@ -116,6 +116,12 @@ class Tiers(support.TestCase):
                 self.assertEqual((parts[1].type, parts[1].tier), ("array", tier))
             self.assertEqual((parts[-1].type, parts[-1].tier, parts[-1].size), ("memoryview", "shared", 1000))
 
+    def test_what_is_frozen(self):
+        frozen = interlock.freeze([text(), {"k": (1,)}])
+        self.assertEqual(table(frozen), [("message", "tuple", "shared")])
+        for move in False, True:
+            self.assertEqual(table([frozen], move=move)[1:], [("message[0]", "tuple", "shared")])
+
     def test_a_registered_type(self):
         interlock.register(Slots, interlock.proxy)
         self.addCleanup(interlock.unregister, Slots)

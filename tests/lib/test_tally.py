@@ -68,6 +68,12 @@ class OfChannels(support.TestCase):
         if interlock.features["move"]:
             self.assertEqual(self.sent(array.array("d", [1.5] * 10))["copied"][:2], (1, 1))
 
+    def test_frozen_objects(self):
+        frozen = interlock.freeze([1, ("text",)])
+        self.assertEqual(self.sent(frozen), {"shared": (1, 1, 0)})
+        counts = self.sent([frozen, [frozen, 1]])
+        self.assertEqual((counts["shared"], counts["copied"][:2]), ((0, 1, 0), (1, 3)))
+
     @unittest.skipUnless(interlock.features["move"], "objects cannot move in this process")
     def test_moves(self):
         self.assertEqual(self.sent([1, ["x" * 3], (2,)], move=True)["moved"][:2], (1, 6))
