@@ -98,11 +98,10 @@ class Interpreter:
         self._handle.call(_set_up.set_variable, name, value)
 
     def stats(self):
-        """A dict: state, tasks run, tasks queued, busy_seconds, sent, received.
+        """A dict: state, tasks run, tasks queued, busy_seconds, sent.
 
-        The last two count what the interpreter has made messages of and objects of, arguments and results of
-        calls included, as Channel.stats()["tiers"] does; but for an int, None, True, False or frozen
-        object alone.
+        The last one counts what the interpreter has made messages of, results of calls included, as
+        Channel.stats()["tiers"] does; but for an int, None, True, False or frozen object alone.
         """
         return self._handle.stats()
 

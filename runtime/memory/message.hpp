@@ -119,6 +119,15 @@ class Message {
   [[nodiscard]] bool has_contents() const noexcept { return word_ != 0 && (word_ & 1) == 0; }
   /// What it carries.
   [[nodiscard]] Contents contents() const noexcept;
+  /// Adds that to `tally`.
+  void count(Tally &tally) const noexcept {
+    const Body *const owned = body();
+    if (owned != nullptr && owned->shared.empty() && owned->rebuilt == 0) {
+      tally.add(Tier::kCopied, owned->objects, owned->size * sizeof(std::uint64_t));
+    } else {
+      tally.add(contents());
+    }
+  }
   /// Memory that the message occupies, in bytes.
   [[nodiscard]] std::size_t size() const noexcept;
 

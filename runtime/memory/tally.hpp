@@ -27,14 +27,27 @@ struct Contents {
   }
 };
 
-class Tally {
+class Tally : public RefCounted {
  public:
   void add(const Contents &contents) noexcept {
-    change(contents, [](std::uint64_t value, std::uint64_t by) { return value + by; });
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      change(counts_[i].messages, contents.tiers[i].messages);
+      change(counts_[i].objects, contents.tiers[i].objects);
+      change(counts_[i].bytes, contents.tiers[i].bytes);
+    }
+  }
+  /// The same for one message, all of which is of one tier.
+  void add(Tier tier, std::uint64_t objects, std::uint64_t bytes) noexcept {
+    Count &count = counts_[static_cast<std::size_t>(tier)];
+    change(count.messages, 1);
+    change(count.objects, objects);
+    change(count.bytes, bytes);
   }
   /// Takes back what was added.
-  void subtract(const Contents &contents) noexcept {
-    change(contents, [](std::uint64_t value, std::uint64_t by) { return value - by; });
+  void subtract(Contents contents) noexcept {
+    for (Contents::Count &each : contents.tiers)
+      each = {.messages = -each.messages, .objects = -each.objects, .bytes = -each.bytes};
+    add(contents);
   }
   /// Thread: any.
   void add_to(Contents &sum) const noexcept {
@@ -52,26 +65,12 @@ class Tally {
     Atomic<std::uint64_t> objects{0};
     Atomic<std::uint64_t> bytes{0};
   };
-  template <typename Operation>
-  void change(const Contents &contents, Operation operation) noexcept {
-    const auto one = [&](Atomic<std::uint64_t> &word, std::uint64_t by) {
-      // Relaxed: as above. A load and a store, because nobody else stores.
-      if (by != 0) store_relaxed(word, operation(load_relaxed(word), by));
-    };
-    for (std::size_t i = 0; i < counts_.size(); ++i) {
-      one(counts_[i].messages, contents.tiers[i].messages);
-      one(counts_[i].objects, contents.tiers[i].objects);
-      one(counts_[i].bytes, contents.tiers[i].bytes);
-    }
+  /// Relaxed: as above. A load and a store, because nobody else stores.
+  static void change(Atomic<std::uint64_t> &word, std::uint64_t by) noexcept {
+    store_relaxed(word, load_relaxed(word) + by);
   }
 
   std::array<Count, static_cast<std::size_t>(Tier::kRefused)> counts_;
-};
-
-/// What an interpreter has made messages of, and objects of.
-struct Traffic final : RefCounted {
-  Tally sent;
-  Tally received;
 };
 
 }  // namespace interlock

@@ -414,7 +414,7 @@ void change_tally(Channel &channel, std::span<const Message> messages, Change ch
     if (!message.has_contents()) continue;
     if (tally == nullptr)
       tally = &channel.tally_of(PyInterpreterState_GetID(PyInterpreterState_Get()));
-    change(*tally, message.contents());
+    change(*tally, message);
   }
 }
 
@@ -422,12 +422,12 @@ void change_tally(Channel &channel, std::span<const Message> messages, Change ch
 
 void count_sending(Channel &channel, std::span<const Message> messages) {
   change_tally(channel, messages,
-               [](Tally &tally, const Contents &contents) { tally.add(contents); });
+               [](Tally &tally, const Message &message) { message.count(tally); });
 }
 
 void take_back(Channel &channel, std::span<const Message> left) {
   change_tally(channel, left,
-               [](Tally &tally, const Contents &contents) { tally.subtract(contents); });
+               [](Tally &tally, const Message &message) { tally.subtract(message.contents()); });
 }
 
 void take_back(PyObject *handle, std::span<const Message> left) {

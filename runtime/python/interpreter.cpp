@@ -188,17 +188,14 @@ PyObject *stats(PyObject *self, PyObject *) {
   if (!usable(self)) return nullptr;
   Worker &worker = worker_of(self);
   const Worker::Stats stats = worker.stats();
-  Contents contents[2];
-  worker.traffic()->sent.add_to(contents[0]);
-  worker.traffic()->received.add_to(contents[1]);
-  PyRef sent = dict_of(contents[0]);
-  PyRef received = sent ? dict_of(contents[1]) : PyRef();
-  if (!received) return nullptr;
-  return Py_BuildValue("{s:s,s:K,s:n,s:d,s:N,s:N}", "state", state_name(interpreter_of(self)),
-                       "tasks", static_cast<unsigned long long>(stats.tasks), "queued",
+  Contents contents;
+  worker.sent()->add_to(contents);
+  PyRef sent = dict_of(contents);
+  if (!sent) return nullptr;
+  return Py_BuildValue("{s:s,s:K,s:n,s:d,s:N}", "state", state_name(interpreter_of(self)), "tasks",
+                       static_cast<unsigned long long>(stats.tasks), "queued",
                        static_cast<Py_ssize_t>(worker.queue().size()), "busy_seconds",
-                       static_cast<double>(stats.busy_ns) / 1e9, "sent", sent.release(), "received",
-                       received.release());
+                       static_cast<double>(stats.busy_ns) / 1e9, "sent", sent.release());
 }
 
 PyObject *get_id(PyObject *self, void *) { return PyLong_FromLongLong(interpreter_of(self).id()); }
@@ -232,7 +229,7 @@ PyMethodDef methods[] = {
      "Drain for timeout seconds, then interrupt, then abandon; False if abandoned."},
     {"stats", stats, METH_NOARGS,
      "stats($self, /)\n--\n\n"
-     "A dict: state, tasks run, tasks queued, busy_seconds; sent and received, by tier."},
+     "A dict: state, tasks run, tasks queued, busy_seconds; sent, by tier."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {

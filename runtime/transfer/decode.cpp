@@ -60,12 +60,9 @@ PyObject *Decoder::run() {
   const Message::Body *const body = message_.body();
   const bool pauses = body != nullptr && body->plain_containers >= kMany;
   if (pauses) pause_.begin(body->plain_containers);
-  const Contents contents = message_.contents();  // some of it is no longer there afterwards
   PyRef object = PyRef::steal(read_all());
-  TransferState *const state = body != nullptr && object ? transfer_state() : nullptr;
-  if (state == nullptr) return object.release();
-  if (pauses) pause_.end(state->pace);
-  if (state->traffic != nullptr) state->traffic->received.add(contents);
+  TransferState *const state = pauses && object ? transfer_state() : nullptr;
+  if (state != nullptr) pause_.end(state->pace);
   return object.release();
 }
 
@@ -188,6 +185,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return PyByteArray_FromStringAndSize(read_data(operand), size);
     case Tag::kAgain:
       return Py_NewRef(numbered(operand));
+    case Tag::kDefinition:
+      return read_definition(*message_.body()->shared[operand]);
     case Tag::kFrozen:
       return read_frozen(operand_of(header));
     case Tag::kMoved:

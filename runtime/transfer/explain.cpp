@@ -43,13 +43,6 @@ std::string text_of(PyObject *object, const char *attribute) {
   return bytes != nullptr ? bytes : "";
 }
 
-/// What a function or class that crosses by value becomes.
-bool is_definition(PyObject *object, const TransferState &state) {
-  if (!PyObject_TypeCheck(object, state.handle)) return false;
-  const Shared *const shared = reinterpret_cast<HandleObject *>(object)->shared;
-  return shared != nullptr && shared->kind() == Shared::Kind::kDefinition;
-}
-
 bool is_builtin(PyTypeObject *type) { return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0; }
 
 /// What the object itself takes. Asks only types of CPython, whose answers run no other code.
@@ -81,7 +74,6 @@ std::string take_exception() {
 /// Whether what is written now is no part of the object: names, and the callable that rebuilds it.
 bool Explainer::is_description(const Encoder &encoder, PyObject *object) {
   if (encoder.frames_.empty()) return false;
-  if (is_definition(object, encoder.state_)) return true;
   const auto &frame = encoder.frames_.back();
   if (frame.tag == Tag::kGlobal || frame.tag == Tag::kModule || frame.tag == Tag::kLayout)
     return true;

@@ -68,6 +68,9 @@ struct TransferState {
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
+  PyObject *restore;            // interlock._definitions._restore
+  PyObject *entries;            // interlock._registry._entries
+  PyObject *by_key;             // interlock._registry._by_key
   PyObject *new_object;         // copyreg.__newobj__
   PyObject *reduce_ex;          // "__reduce_ex__"
   PyObject *protocol;           // 5
@@ -78,14 +81,13 @@ struct TransferState {
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
-  Traffic *traffic;             // owned
+  Tally *sent;                  // owned; null when the module ends
   IntRecycler ints;
   CollectorPace pace;
 };
 /// Counts a message that was encoded, if it has contents.
 inline void count_sent(const TransferState &state, const Message &message) noexcept {
-  if (state.traffic != nullptr && message.has_contents())
-    state.traffic->sent.add(message.contents());
+  if (message.has_contents() && state.sent != nullptr) message.count(*state.sent);
 }
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();
@@ -94,6 +96,11 @@ inline void count_sent(const TransferState &state, const Message &message) noexc
   if (state.types == nullptr) state.types = new TypeTable;
   return *state.types;
 }
+/// Whether everything that interlock._definitions watches for a definition is as it was: a list of
+/// (owner, name, value), where a cell has that value, or a dict under that name, or the function of
+/// a weak reference as its code, or the class of one as its version.
+/// Thread: attached. Runs no Python code; leaves no exception set.
+[[nodiscard]] bool still_holds(PyObject *watched) noexcept;
 /// Fills what takes an import. False with a Python exception set.
 [[nodiscard]] bool load_reducers(TransferState &state);
 
