@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
 
@@ -31,6 +32,15 @@ namespace {
   return PyList_Append(object, item) == 0;
 }
 
+[[nodiscard]] PyObject *read_frozen(std::uint64_t header) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return nullptr;
+  auto *const object =
+      reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(operand_of(header)));
+  state->pins->pin(*ArenaMemory::of(object));
+  return object;  // it has no references to count
+}
+
 }  // namespace
 
 PyObject *decode(const Message &message) {
@@ -38,6 +48,7 @@ PyObject *decode(const Message &message) {
     TransferState *const state = transfer_state();
     return state != nullptr ? state->ints.make(inline_int(message)) : nullptr;
   }
+  if (is_frozen(message)) return read_frozen(message.header());
   return decode_first(message, SIZE_MAX);
 }
 
@@ -188,7 +199,7 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
     case Tag::kDefinition:
       return read_definition(*message_.body()->shared[operand]);
     case Tag::kFrozen:
-      return read_frozen(operand_of(header));
+      return read_frozen(header);
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
     case Tag::kMarked:
@@ -198,14 +209,6 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
     default:
       return read_text(header);
   }
-}
-
-PyObject *Decoder::read_frozen(std::uint64_t address) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return nullptr;
-  auto *const object = reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(address));
-  state->pins->pin(*ArenaMemory::of(object));
-  return object;  // it has no references to count
 }
 
 PyObject *Decoder::read_moved(MovedGraph &graph) {

@@ -73,7 +73,6 @@ class Decoder {
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyObject *&object);
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
-  [[nodiscard]] static PyObject *read_frozen(std::uint64_t address);
   [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
   [[nodiscard]] PyObject *read_marked(Py_ssize_t index);
   [[nodiscard]] PyObject *read_text(std::uint64_t header);

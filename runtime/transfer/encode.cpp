@@ -53,8 +53,8 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
     message = Message::from_header(*record);
     return {};
   }
-  if (arena_of(object) != nullptr) {
-    message = Message::from_frozen(object);
+  if (ArenaMemory *const memory = arena_of(object)) {
+    message = Message::from_frozen(object, *memory);
     return {};
   }
   return encode_with(root, object, message, move, [](Encoder &) {});
