@@ -35,6 +35,7 @@ enum class Tag : std::uint8_t {
   kShared,      // operand: index of a Shared of the message
   kMoved,       // the same: of a MovedGraph, which is received once
   kMarked,      // operand: the index of an item of the list that the last Shared, a MovedGraph, is
+  kPart,        // operand: the index of a part of the graph in which the message is to fill the holes
   kFrozen,      // operand: the address of an object in an arena, whose memory the message holds
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
@@ -92,6 +93,7 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
     case Tag::kFrozen:
       return Tier::kShared;
     case Tag::kMoved:
+    case Tag::kPart:
     case Tag::kMarked:
       return Tier::kMoved;
     case Tag::kInt:

@@ -6,6 +6,7 @@
 #include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
 #include "transfer/freeze.hpp"
+#include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
 
@@ -202,6 +203,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return read_frozen(header);
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kPart:
+      return Py_NewRef(graph_->parts[operand]);
     case Tag::kMarked:
       return read_marked(size);
     case Tag::kShared:
@@ -216,7 +219,7 @@ PyObject *Decoder::read_moved(MovedGraph &graph) {
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
   for (const Ref<ArenaMemory> &each : graph.arenas) state->pins->pin(*each);
-  return graph.attach();
+  return receive(graph);
 }
 
 PyObject *Decoder::read_marked(Py_ssize_t index) {

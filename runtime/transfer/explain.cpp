@@ -3,6 +3,8 @@
 
 #include "interpreter/returns.hpp"
 #include "transfer/common_objects.hpp"
+#include "transfer/holes.hpp"
+#include "transfer/plain.hpp"
 
 namespace interlock {
 namespace {
@@ -26,6 +28,8 @@ PyObject *marked_by(PyObject *object, const TransferState &state) {
       Py_TYPE(object) == state.moved ? reinterpret_cast<MarkedObject *>(object)->object : nullptr;
   return marked != nullptr ? marked : object;
 }
+
+bool is_plain(PyTypeObject *type) { return is_plain_leaf(type) || is_plain_container(type); }
 
 std::string type_name(PyObject *object) {
   const std::string name = Py_TYPE(object)->tp_name;
@@ -198,7 +202,7 @@ void Explainer::note(Encoder &encoder, PyObject *object, const Place &place, std
   const bool is_again = seen != nullptr && (*seen & kInner) == 0;
   std::uint64_t what = seen != nullptr ? *seen & (kTierBits | kByName) : 0;
   if (seen == nullptr) {
-    what = static_cast<std::uint64_t>(tier_of_record(encoder, object, tag, position));
+    what = static_cast<std::uint64_t>(tier_of_record(encoder, object, place, tag, position));
     if (tag == Tag::kGlobal || tag == Tag::kModule) what |= kByName;
   }
   const std::uint64_t known = is_again ? *seen : 0;
@@ -267,8 +271,10 @@ void Explainer::note_rest(std::size_t parent, PyObject *object, Tier tier) {
   result_.rests.push_back({parent, type, tier, 1});
 }
 
-Tier Explainer::tier_of_record(Encoder &encoder, PyObject *object, Tag tag, std::size_t position) {
-  if (detachment_ != nullptr) return detachment_->tier_of(object);
+Tier Explainer::tier_of_record(Encoder &encoder, PyObject *object, const Place &place, Tag tag,
+                               std::size_t position) {
+  if (detachment_ != nullptr && place.is_moving && is_plain(Py_TYPE(object)))
+    return detachment_->tier_of(object);
   if (is_of_all(object, Py_TYPE(object))) return Tier::kShared;
   if (tag == Tag::kAgain) return Tier::kCopied;  // the key of a shape
   if (tag != Tag::kShared) return tier_of(tag);
@@ -285,6 +291,13 @@ std::string Explainer::name_of_definition(PyObject *object, bool is_by_name) {
   return is_definition ? text_of(object, "__qualname__") + ", by value" : "";
 }
 
+bool Encoder::put_leaf(PyObject *object) {
+  Explainer *const explainer = std::exchange(explainer_, nullptr);
+  const bool is_leaf = write_leaf(object);
+  explainer_ = explainer;
+  return is_leaf;
+}
+
 void Explainer::forget() {
   result_ = {};
   open_.clear();
@@ -296,27 +309,29 @@ Status explain(PyObject *object, const char *root, bool moves, Explanation &resu
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
   Explainer explainer(result);
-  Detachment detachment;
-  bool copies = false;  // a move that does not go as it is
+  std::unique_ptr<Detachment> left;
   if (moves) {
+    Move tried;
     PyRef held = PyRef::borrow(object);
-    const Detachment::Result outcome = detachment.run(held, Detachment::Held::kEmptied);
-    if (outcome == Detachment::Result::kNoMemory) {
-      PyErr_NoMemory();
-      return Code::kEPYTHON;
+    const HandOver outcome = hand_over(held, Detachment::Held::kEmptied, root, tried, left);
+    if (outcome == HandOver::kDone) {
+      held = left->undo();
+      explainer.set_detachment(*left);
     }
-    copies = outcome != Detachment::Result::kDone;
-    if (!copies) {
-      explainer.set_detachment(detachment);
-      held = detachment.undo();
-    }
+    tried.undo();
+    // What is refused will be found again.
+    const bool is_refused = PyErr_Occurred() != nullptr &&
+                            PyErr_ExceptionMatches(PyExc_Exception) != 0 &&
+                            PyErr_ExceptionMatches(PyExc_MemoryError) == 0;
+    if (is_refused) PyErr_Clear();
+    if (PyErr_Occurred() != nullptr) return Code::kEPYTHON;
   }
   Status status;
   {
     Message message;
     Move move;
     Encoder encoder(*state, root, &move);
-    if (copies) encoder.set_moving();
+    if (moves) encoder.set_moving();
     encoder.set_explainer(explainer);
     if (!encoder.run(object, message)) status = Code::kEPYTHON;
     move.undo();

@@ -89,7 +89,7 @@ class Explainer {
   void note_rest(std::size_t parent, PyObject *object, Tier tier);
   void count(Tier tier, std::uint64_t size);
   void remember(PyObject *object, std::uint64_t what);
-  [[nodiscard]] Tier tier_of_record(Encoder &encoder, PyObject *object, Tag tag,
+  [[nodiscard]] Tier tier_of_record(Encoder &encoder, PyObject *object, const Place &place, Tag tag,
                                     std::size_t position);
   [[nodiscard]] static std::string name_of_definition(PyObject *object, bool is_by_name);
 

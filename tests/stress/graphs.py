@@ -27,7 +27,8 @@ from graph_maker import Maker, describe, spoil
 
 HANG = 120  # seconds for a round
 IN_WAYS = ("recv", "try_recv", "recv_many", "iterate", "arecv", "select")
-OUT_WAYS = ("send", "move", "move", "try_send", "try_move", "select", "asend", "send_many", "timeout")
+MOVING = ("move", "try_move", "marked", "move_many", "amove", "select_move")
+OUT_WAYS = ("send", "try_send", "select", "asend", "send_many", "timeout", *MOVING)
 CALL_WAYS = ("argument", "keyword", "result", "exception", "captured", "proxy", "proxied attribute", "nested")
 
 
@@ -74,6 +75,14 @@ def give(channel, way, obj):
             channel.try_send(obj, move=way == "try_move")
         except interlock.ChannelFull:  # whoever is to take it is not there yet
             channel.send(obj, timeout=HANG, move=way == "try_move")
+    elif way == "marked":
+        channel.send(interlock.moved(obj), HANG)
+    elif way == "move_many":
+        channel.send_many((obj,), HANG, move=True)
+    elif way == "amove":
+        asyncio.run(channel.asend(obj, move=True))
+    elif way == "select_move":
+        interlock.select([(channel, interlock.moved(obj)), interlock.after(HANG)])
     elif way == "send_many":
         channel.send_many([obj], HANG)
     elif way == "asend":
@@ -85,7 +94,7 @@ def give(channel, way, obj):
         channel.send(obj, HANG)
     else:
         channel.send(obj, HANG)
-    return way in ("move", "try_move")
+    return way in MOVING
 
 
 def fail_first(obj):
