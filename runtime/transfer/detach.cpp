@@ -353,7 +353,11 @@ PyRef Detachment::undo() {
   return PyRef::steal(std::exchange(graph_->root, nullptr));
 }
 
-Tier Detachment::tier_of(PyObject *object) const noexcept {
+Tier Detachment::tier_of(PyObject *object) {
+  for (; known_ < replacements_.size(); ++known_) {  // numbers are in no table yet
+    PyObject *const original = replacements_[known_].original;
+    if (replaced_.find(original) == nullptr) replaced_.insert(original, known_);
+  }
   PyTypeObject *const type = Py_TYPE(object);
   if (is_of_all(object, type) || arena_of(object) != nullptr) return Tier::kShared;
   const bool is_replaced = replaced_.find(object) != nullptr;

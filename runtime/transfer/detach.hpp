@@ -53,7 +53,7 @@ class Detachment {
   /// Returns the root.
   PyRef undo();
   /// How an object that was taken has gone, or would have.
-  [[nodiscard]] Tier tier_of(PyObject *object) const noexcept;
+  [[nodiscard]] Tier tier_of(PyObject *object);
 
  private:
   /// What stays with the sender, and what goes instead.
@@ -102,6 +102,7 @@ class Detachment {
   bool opened_is_held_ = false;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
+  std::size_t known_ = 0;  // of them, to tier_of()
   static constexpr std::size_t kNumbers = 64;
   std::size_t numbers_[kNumbers] = {};  // index of a number that was replaced, perhaps
   bool is_key_ = false;                 // Visit::is_key of the place that is being visited

@@ -122,6 +122,8 @@ bool Encoder::write_leaf(PyObject *object) {
 /// As write_leaf(), of what the receiver will look things up by. Other strings cost more to intern
 /// than that is worth.
 bool Encoder::write_key(PyObject *object) {
+  if (explainer_ != nullptr) [[unlikely]]
+    return put_leaf(object);  // no part of its own
   if (!PyUnicode_CheckExact(object) || arena_of(object) != nullptr) return write_leaf(object);
   write_text(object, PyUnicode_CHECK_INTERNED(object) ? kInterned : 0);
   return true;

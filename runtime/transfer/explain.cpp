@@ -112,7 +112,7 @@ bool Explainer::is_seen_through(const Encoder &encoder, PyObject *object) {
          (around.parts & kState) != 0 && PyDict_CheckExact(object);
 }
 
-Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is_leaf) {
+Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object) {
   if (!is_beginning()) open_.resize(encoder.frames_.size());  // what has ended
   Place place;
   place.depth = encoder.frames_.size();
@@ -137,9 +137,6 @@ Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is
   } else {
     const auto &frame = encoder.frames_.back();
     index = frame.next - 1;
-    const bool is_key = frame.tag == Tag::kDict && around.key != frame.next;
-    if (is_key) around.key = frame.next;
-    if (is_key && is_leaf) place.open.is_hidden = place.open.is_inner = true;
   }
   if (place.open.is_hidden) return place;
   const bool is_far = open_.size() >= kMostDeep || result_.parts.size() >= kMostParts;
@@ -156,7 +153,7 @@ Explainer::Place Explainer::place_of(Encoder &encoder, PyObject *object, bool is
 bool Explainer::write_leaf(Encoder &encoder, PyObject *object) {
   const std::size_t position = encoder.records_.size();
   if (!encoder.put_leaf(object)) return false;
-  Place place = place_of(encoder, object, true);
+  Place place = place_of(encoder, object);
   if (place.is_shown) add_part(place);
   note(encoder, object, place, position);
   return true;
@@ -166,7 +163,7 @@ bool Explainer::write_other(Encoder &encoder, PyObject *object) {
   const std::size_t position = encoder.records_.size();
   const std::size_t shared = encoder.records_.shared.size();
   const std::size_t depth = encoder.frames_.size();
-  Place place = place_of(encoder, object, false);
+  Place place = place_of(encoder, object);
   if (place.is_shown) add_part(place);
   open_.push_back(place.open);
   beginning_ = object;

@@ -48,7 +48,7 @@ class Explainer {
  public:
   explicit Explainer(Explanation &result) noexcept : result_(result) {}
   /// The object moves as it is: `detachment` has taken it, and given it back.
-  void set_detachment(const Detachment &detachment) noexcept { detachment_ = &detachment; }
+  void set_detachment(Detachment &detachment) noexcept { detachment_ = &detachment; }
 
   // For the encoder, in place of its own functions of the same name.
   [[nodiscard]] bool write_leaf(Encoder &encoder, PyObject *object);
@@ -64,7 +64,6 @@ class Explainer {
     std::size_t part = Part::kNone;
     std::string prefix;       // of its children's steps, if it is not shown itself
     Py_ssize_t children = 0;  // of a set that is written at once
-    Py_ssize_t key = -1;      // of a dict: the pair whose key was met
     bool is_hidden = false;   // as are all that it contains
     bool is_inner = false;    // no part of the object, but of how it is described
   };
@@ -79,7 +78,7 @@ class Explainer {
     bool is_through = false;  // its children are shown in its place
   };
 
-  [[nodiscard]] Place place_of(Encoder &encoder, PyObject *object, bool is_leaf);
+  [[nodiscard]] Place place_of(Encoder &encoder, PyObject *object);
   [[nodiscard]] static bool is_description(const Encoder &encoder, PyObject *object);
   [[nodiscard]] static bool is_seen_through(const Encoder &encoder, PyObject *object);
   [[nodiscard]] bool is_beginning() const noexcept { return beginning_ != nullptr; }
@@ -94,7 +93,7 @@ class Explainer {
   [[nodiscard]] static std::string name_of_definition(PyObject *object, bool is_by_name);
 
   Explanation &result_;
-  const Detachment *detachment_ = nullptr;
+  Detachment *detachment_ = nullptr;
   std::vector<Open> open_;         // one for each frame of the encoder, and for what is being begun
   PyObject *beginning_ = nullptr;  // of the last one, which has no frame yet
   ObjectTable seen_;               // what is remembered of an object
