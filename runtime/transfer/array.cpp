@@ -122,4 +122,10 @@ bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
   return true;
 }
 
+void Encoder::write_bytearray(PyObject *object) {
+  const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
+  records_.put_data(make_header(Tag::kByteArray, size, number_if(true, object)),
+                    PyByteArray_AS_STRING(object), size);
+}
+
 }  // namespace interlock

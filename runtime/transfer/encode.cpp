@@ -378,10 +378,6 @@ void Encoder::write_bytes(PyObject *object) {
                     PyBytes_AS_STRING(object), size);
 }
 
-bool Encoder::write_other(PyObject *object) {
-  return explainer_ != nullptr ? explainer_->write_other(*this, object) : put_other(object);
-}
-
 bool Encoder::put_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (survey_ != nullptr && survey_->is_part(object)) {
@@ -505,12 +501,6 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   }
   if (opened) write_bytearray(object);
   return true;
-}
-
-void Encoder::write_bytearray(PyObject *object) {
-  const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
-  records_.put_data(make_header(Tag::kByteArray, size, number_if(true, object)),
-                    PyByteArray_AS_STRING(object), size);
 }
 
 bool Encoder::open_list(PyObject *list) {

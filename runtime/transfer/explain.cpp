@@ -288,6 +288,10 @@ std::string Explainer::name_of_definition(PyObject *object, bool is_by_name) {
   return is_definition ? text_of(object, "__qualname__") + ", by value" : "";
 }
 
+bool Encoder::write_other(PyObject *object) {
+  return explainer_ != nullptr ? explainer_->write_other(*this, object) : put_other(object);
+}
+
 bool Encoder::put_leaf(PyObject *object) {
   Explainer *const explainer = std::exchange(explainer_, nullptr);
   const bool is_leaf = write_leaf(object);
