@@ -3,6 +3,7 @@
 // objects change their interpreter.
 #include <cstdio>
 
+#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
 #include "python/module.hpp"
 
@@ -13,5 +14,6 @@ int main(int argc, char **argv) {
   }
   const PyStatus status = interlock::preinitialize(argc, argv);
   if (PyStatus_Exception(status)) Py_ExitStatusException(status);
+  interlock::owner_tags::install();
   return Py_BytesMain(argc, argv);
 }

@@ -4,6 +4,7 @@
 // Lock: none; `phase` orders start, use and end.
 #include <atomic>
 
+#include "base/owner_tags.hpp"
 #include "embed/error.hpp"
 #include "embed/handles.hpp"
 #include "interlock.h"
@@ -30,6 +31,7 @@ int report_phase() {
 PyStatus initialize(int argc, char *const *argv) {
   PyStatus status = preinitialize(0, nullptr);
   if (PyStatus_Exception(status)) return status;
+  owner_tags::install();
   PyConfig config;
   PyConfig_InitPythonConfig(&config);
   config.install_signal_handlers = 0;

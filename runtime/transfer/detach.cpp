@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "transfer/owner_check.hpp"
 #include "transfer/slots.hpp"
 
 namespace interlock {
@@ -196,7 +197,10 @@ Detachment::Result Detachment::empty(PyObject *root) {
   graph_->root = take_held(root);
   if (graph_->root == nullptr) return why_;
   (void)held.release();  // replaced: take_held() took over a reference
-  if (visit_all()) return Result::kDone;
+  if (visit_all()) {
+    owner_tags::leave(*graph_);
+    return Result::kDone;
+  }
   put_back();
   return why_;
 }
@@ -212,6 +216,7 @@ Detachment::Result Detachment::give_away(PyRef &root) {
     return why_;
   }
   graph_->root = root.release();
+  owner_tags::leave(*graph_);
   return Result::kDone;
 }
 
@@ -346,7 +351,9 @@ PyObject *Detachment::refuse(Result why) noexcept {
 }
 
 void Detachment::undo() {
-  if (graph_->root != nullptr) put_back();
+  if (graph_->root == nullptr) return;
+  owner_tags::arrive(*graph_);
+  put_back();
 }
 
 void Detachment::put_back() {

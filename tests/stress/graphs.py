@@ -22,9 +22,11 @@ import threading
 import time
 import traceback
 
+import _interlock
 import interlock
 from graph_maker import Maker, describe, spoil
 
+check_owners = getattr(_interlock, "check_owners", bool)  # in builds with --enable-owner-tags
 HANG = 120  # seconds for a round
 IN_WAYS = ("recv", "try_recv", "recv_many", "iterate", "arecv", "select")
 OUT_WAYS = ("send", "move", "move", "try_send", "try_move", "select", "asend", "send_many", "timeout")
@@ -153,6 +155,8 @@ def send_on(channel, way, obj, expected, rng):
 
 def finish(obj, rng):
     """What a receiver may do with what is its own."""
+    if rng.random() < 0.3:
+        check_owners()
     way = rng.randrange(4)
     if way == 0:
         spoil(obj)
