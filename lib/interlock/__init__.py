@@ -8,8 +8,9 @@
             ...
 
 Pool is a concurrent.futures.Executor whose workers are interpreters; Interpreter is one of them by
-itself; Channel passes objects between any of them, copied or moved, also in asyncio; select() waits for
-several channels. Lock, Semaphore, Event and Barrier work across interpreters, and cross themselves.
+itself; Channel passes objects between any of them, copied or moved, also in asyncio; moved() hands over what
+is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across
+interpreters, and cross themselves. freeze() makes an immutable object that all of them can have without a copy;
 proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
 cross. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
 share, such as the environment.
@@ -18,6 +19,7 @@ share, such as the environment.
 from types import MappingProxyType as _MappingProxyType
 
 from _interlock import (
+    Arena,
     Barrier,
     Channel,
     ChannelClosed,
@@ -32,15 +34,19 @@ from _interlock import (
     TransferError,
     after,
     every,
+    freeze,
     global_lock,
+    moved,
     select,
 )
+from _interlock import can_freeze as _can_freeze
 from _interlock import can_move as _can_move
 
 from ._errors import RemoteError, RemoteTraceback
 
-# What this process can do, by name. "move": send(move=True) hands objects over; else it copies them.
-features = _MappingProxyType({"move": _can_move()})
+# What this process can do, by name. "move": send(move=True) hands objects over; else it copies them. "freeze": what
+# freeze() gives is shared; else it is copied, too.
+features = _MappingProxyType({"freeze": _can_freeze(), "move": _can_move()})
 
 __version__ = "0.1.0"
 
@@ -56,6 +62,7 @@ _LAZY = {
 }
 
 __all__ = [
+    "Arena",
     "Barrier",
     "BrokenPool",
     "Channel",
@@ -77,7 +84,9 @@ __all__ = [
     "after",
     "every",
     "features",
+    "freeze",
     "global_lock",
+    "moved",
     "proxy",
     "register",
     "select",

@@ -54,7 +54,14 @@ def _server_of(target):
 
 
 def _locally(server, target, operation, args, kwargs):
+    args = [_unmarked(each) for each in args]
+    kwargs = {name: _unmarked(value) for name, value in kwargs.items()}
     return server.perform((operation, target._key), args, kwargs)
+
+
+def _unmarked(argument):
+    """What moved() marks, and need not move."""
+    return argument.take() if type(argument) is _interlock.moved else argument
 
 
 def _ask(target, operation, args=(), kwargs={}, timeout=None):  # noqa: B006

@@ -13,6 +13,7 @@
 #error "Interlock needs CPython 3.13 or newer"
 #endif
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -36,6 +37,12 @@ extern "C" __attribute__((weak)) unsigned char _PyRuntime[];
 extern "C" __attribute__((weak)) const char *_PyMem_GetCurrentAllocatorName();
 
 namespace interlock {
+
+/// Whether this CPython is one whose objects have the layout that this code was written for.
+inline constexpr bool kKnowsLayouts = PY_VERSION_HEX >> 16 <= 0x030f;
+#if PY_VERSION_HEX >= 0x030E0000
+#define INTERLOCK_TUPLES_KEEP_HASH
+#endif
 
 /// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in
 /// the child of a fork, where it then aborts because their threads are gone, and at the end of the

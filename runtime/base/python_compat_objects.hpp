@@ -72,7 +72,7 @@ class IntRecycler {
     return same;
   }
   [[nodiscard]] static bool verify() noexcept {
-    if (PY_VERSION_HEX >> 16 > 0x030f || PyLong_SHIFT != 30) return false;
+    if (!kKnowsLayouts || PyLong_SHIFT != 30) return false;
     PyObject *const one = PyLong_FromLong(kSmallInts + 1);
     PyObject *const other = PyLong_FromLong(kBase - 1);
     bool same = false;
@@ -226,7 +226,7 @@ class ArrayStorage {
   }
   /// An array of three ints, viewed and not, and a new one, look so.
   [[nodiscard]] static bool verify(PyTypeObject *type) noexcept {
-    if (PY_VERSION_HEX >> 16 > 0x030f || type->tp_basicsize != sizeof(Parts)) return false;
+    if (!kKnowsLayouts || type->tp_basicsize != sizeof(Parts)) return false;
     PyObject *const array =
         PyObject_CallFunction(reinterpret_cast<PyObject *>(type), "s(iii)", "i", 1, 2, 3);
     Py_buffer view;
@@ -289,14 +289,22 @@ class DictTable {
   [[nodiscard]] GeneralEntry *general_entries() noexcept {
     return reinterpret_cast<GeneralEntry *>(first_entry());
   }
+  /// Of the whole table, with the room for further entries.
+  [[nodiscard]] std::size_t size_in_bytes() const noexcept {
+    const std::size_t entries = (std::size_t{2} << log2_size_) / 3;
+    const std::size_t entry = kind() == kGeneral ? sizeof(GeneralEntry) : 2 * sizeof(PyObject *);
+    return offsetof(DictTable, indices_) + (std::size_t{1} << log2_index_bytes_) + entries * entry;
+  }
+  /// Gives `dict`, a copy of another, `memory` as its table, a copy of the other's.
+  static void set_table(PyObject *dict, void *memory) noexcept {
+    parts(dict)->ma_keys = static_cast<PyDictKeysObject *>(memory);
+  }
   /// An interpreter's bytecode may know the table by a number that only this interpreter gave out.
   void forget_version() noexcept {
     if (!is_of_empty_dicts()) version_ = 0;
   }
 
  private:
-  static constexpr bool kKnown = PY_VERSION_HEX >> 16 <= 0x030f;
-
   [[nodiscard]] static PyDictObject *parts(PyObject *dict) noexcept {
     return reinterpret_cast<PyDictObject *>(dict);
   }
@@ -312,7 +320,7 @@ class DictTable {
 
   /// Dicts made by the C API show it: one keyed by str, one by others, one that lost an item.
   [[nodiscard]] static bool verify() noexcept {
-    if (!kKnown) return false;
+    if (!kKnowsLayouts) return false;
     PyObject *const empty = PyDict_New();
     PyObject *const texts = Py_BuildValue("{s:i,s:i,s:i}", "one", 1, "two", 2, "three", 3);
     PyObject *const numbers = Py_BuildValue("{i:s,i:s}", 1, "one", 2, "two");
@@ -322,7 +330,7 @@ class DictTable {
       same = of(empty).is_of_empty_dicts() && &of(empty) != &of(texts) && is_plain(texts) &&
              of(texts).kind() == kUnicode && of(texts).entries() == 3 &&
              of(numbers).kind() == kGeneral && of(numbers).entries() == 2 && matches(texts) &&
-             matches(numbers);
+             matches(numbers) && of(texts).usable_ + of(texts).entries_ == 5;
     }
     PyErr_Clear();
     for (PyObject *each : {empty, texts, numbers}) Py_XDECREF(each);
@@ -428,7 +436,7 @@ class InlineValues {
 #ifdef Py_GIL_DISABLED
     return false;
 #endif
-    if (PY_VERSION_HEX >> 16 > 0x030f || !DictTable::verified()) return false;
+    if (!kKnowsLayouts || !DictTable::verified()) return false;
     PyObject *const type =
         PyObject_CallFunction(reinterpret_cast<PyObject *>(&PyType_Type), "s(){}", "Instance");
     PyObject *const object = type != nullptr ? PyObject_CallNoArgs(type) : nullptr;

@@ -63,6 +63,9 @@ class Shared : public RefCounted {
     kBuffer,
     kArrayItems,
     kDescriptor,
+    kArena,
+    kArenaMemory,
+    kFrozenShell,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/end.hpp"
 
+#include "interpreter/arena_pins.hpp"
 #include "interpreter/detached.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
@@ -62,6 +63,7 @@ Ending end_interpreter(PyThreadState *state) {
     PyEval_SaveThread();
     return Ending::kFrozen;
   }
+  const Ref<ArenaPins> pins = ArenaPins::take_current();  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;
 }

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "memory/arena.hpp"
 #include "memory/message_builder.hpp"
 #include "memory/message_format.hpp"
 
@@ -64,6 +65,10 @@ bool append_utf8(std::string &text, char32_t point) {
   return true;
 }
 
+const void *object_at(std::uint64_t address) noexcept {
+  return reinterpret_cast<const void *>(static_cast<std::uintptr_t>(address));
+}
+
 template <typename Unit>
 std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count) {
   std::string text;
@@ -78,10 +83,31 @@ std::optional<std::string> to_utf8(const std::uint64_t *data, std::size_t count)
 
 }  // namespace
 
-void Message::destroy_body() noexcept {
+void Message::destroy_owned() noexcept {
+  if (is_frozen()) {
+    ArenaMemory::of(object_at(operand_of(header())))->release();
+    return;
+  }
   Body *const owned = const_cast<Body *>(body());
   owned->~Body();
   std::free(owned);
+}
+
+Message Message::from_frozen(const void *object) noexcept {
+  ArenaMemory::of(object)->retain();
+  return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
+}
+
+Message Message::copy() const noexcept {
+  if (is_frozen()) return from_frozen(object_at(operand_of(header())));
+  if (body() == nullptr) return Message(word_);
+  const std::uint64_t *const words = body()->words();
+  MessageBuilder builder;
+  builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
+  builder.shared = body()->shared;
+  builder.plain_containers = body()->plain_containers;
+  Message message;
+  return builder.take(message) ? std::move(message) : Message();
 }
 
 Message Message::from_none() { return from_header(make_header(Tag::kNone)); }

@@ -4,7 +4,8 @@
 // nothing of Python; transfer/ fills it from objects and rebuilds objects from it.
 //
 // A handle of eight bytes, so that a cell of a channel holds it: 0 is empty; an odd word is a
-// message of one record, its header shifted left by one; an even one is the address of a Body.
+// message of one record, its header shifted left by one; a multiple of four is the address of a
+// Body; any other even word, less two, that of a frozen object, whose arena the message holds.
 #pragma once
 
 #include <cstddef>
@@ -56,9 +57,11 @@ class Message {
   /// As assignment, to one that is empty.
   void fill(Message &&other) noexcept { word_ = std::exchange(other.word_, 0); }
   ~Message() {
-    if (body() != nullptr) destroy_body();
+    if (word_ != 0 && (word_ & 1) == 0) destroy_owned();
   }
 
+  /// Of an object in an arena.  Thread: any to which the arena is known to live.
+  [[nodiscard]] static Message from_frozen(const void *object) noexcept;
   [[nodiscard]] static Message from_none();
   [[nodiscard]] static Message from_bool(bool value);
   [[nodiscard]] static Message from_int64(std::int64_t value) {
@@ -87,13 +90,16 @@ class Message {
   [[nodiscard]] std::optional<std::string> as_utf8() const;
   [[nodiscard]] std::optional<std::string_view> as_bytes() const noexcept;
 
+  /// Another one that carries the same, empty for want of memory. What can be received only once,
+  /// is by one of the two.
+  [[nodiscard]] Message copy() const noexcept;
   [[nodiscard]] bool empty() const noexcept { return word_ == 0; }
   /// One record, whose header header() gives. Otherwise, unless empty, there is a body().
-  [[nodiscard]] bool is_inline() const noexcept { return (word_ & 1) != 0; }
+  [[nodiscard]] bool is_inline() const noexcept { return (word_ & 3) != 0; }
   /// The first record's header; not for an empty message.
   [[nodiscard]] std::uint64_t header() const noexcept {
-    return is_inline() ? static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1)
-                       : body()->words()[0];
+    if ((word_ & 1) != 0) return static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1);
+    return is_frozen() ? make_header(Tag::kFrozen, word_ - kFrozenMark) : body()->words()[0];
   }
   /// Null for an empty message and for one that is_inline().
   [[nodiscard]] const Body *body() const noexcept {
@@ -107,11 +113,14 @@ class Message {
   friend class MessageBuilder;
   explicit Message(Body *body) noexcept : word_(reinterpret_cast<std::uintptr_t>(body)) {}
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
-  void destroy_body() noexcept;
+  [[nodiscard]] bool is_frozen() const noexcept { return (word_ & 3) == kFrozenMark; }
+  void destroy_owned() noexcept;
   [[nodiscard]] static Message from_large_int(std::int64_t value);
   [[nodiscard]] std::optional<std::int64_t> as_large_int() const noexcept;
   /// What follows the first record's header.
   [[nodiscard]] const std::uint64_t *data() const noexcept;
+
+  static constexpr std::uint64_t kFrozenMark = 2;
 
   std::uint64_t word_ = 0;
 };

@@ -30,7 +30,9 @@ enum class Tag : std::uint8_t {
   kByteArray,
   kAgain,   // operand: the number of an object met before
   kShared,  // operand: index of a Shared of the message
-  kMoved,   // the same: of a MovedGraph, which is the whole message and is received once
+  kMoved,   // the same: of a MovedGraph, which is received once
+  kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
+  kFrozen,  // operand: the address of an object in an arena, whose memory the message holds
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,

@@ -64,6 +64,10 @@ bool run_call(Message message, Message &outcome) {
 Message CallTask::begin() {
   State expected = State::kQueued;
   if (!state_.compare_exchange_strong(expected, State::kRunning)) return {};
+  if (announces_begin_) {
+    MutexGuard guard(mutex_);
+    if (waiter_ != nullptr) waiter_->unpark();
+  }
   return std::move(call_);
 }
 
@@ -106,6 +110,7 @@ void CallTask::finish(State from, State to, Message outcome, Status failure) {
     if (state_ != from) return;
     outcome_ = std::move(outcome);
     failure_ = std::move(failure);
+    if (from == State::kRunning) failed_running_ = true;
     // Cancelled meanwhile, from the queue: then nobody looks at the outcome.
     if (!state_.compare_exchange_strong(from, to)) return;
     if (waiter_ != nullptr) waiter_->unpark();
@@ -114,17 +119,26 @@ void CallTask::finish(State from, State to, Message outcome, Status failure) {
 }
 
 Status CallTask::wait_until(Deadline deadline) {
+  return wait_for([this] { return ended(); }, deadline);
+}
+
+Status CallTask::wait_begun() {
+  return wait_for([this] { return was_begun() || ended(); }, Deadline::never());
+}
+
+template <typename Condition>
+Status CallTask::wait_for(Condition is_over, Deadline deadline) {
   Parker *const self = &Parker::current();
   for (;;) {
     {
       MutexGuard guard(mutex_);
-      if (ended()) return {};
+      if (is_over()) return {};
       waiter_ = self;
     }
     const WaitResult result = self->park_until(deadline);
     MutexGuard guard(mutex_);
     waiter_ = nullptr;
-    if (ended()) return {};
+    if (is_over()) return {};
     if (result == WaitResult::kTimedOut) return Code::kETIMEDOUT;
     if (result == WaitResult::kInterrupted) return Code::kEINTERRUPTED;
   }

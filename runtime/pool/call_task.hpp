@@ -57,6 +57,17 @@ class CallTask : public Work {
   /// Waits until it has ended. Thread: one at a time.  Locks: none, no interpreter lock.
   /// Errors: kETIMEDOUT, kEINTERRUPTED.
   [[nodiscard]] Status wait_until(Deadline deadline);
+  /// Lets wait_begun() be told. Before it is queued.
+  void announce_begin() noexcept { announces_begin_ = true; }
+  /// Waits until it has begun, or ended without. Thread: one at a time.  Locks: none, no
+  /// interpreter lock.  Errors: kEINTERRUPTED.
+  [[nodiscard]] Status wait_begun();
+  /// Whether anybody has taken what it carries. Once it has begun or ended that no longer changes.
+  [[nodiscard]] bool was_begun() const noexcept {
+    const State now = state_;
+    if (now == State::kFailed) return failed_running_;
+    return now != State::kQueued && now != State::kCancelled;
+  }
   /// The result (kDone) or the exception (kRaised). Once ended() it no longer changes.
   [[nodiscard]] const Message &outcome() const noexcept { return outcome_; }
   /// Why it was never run, or never finished (kFailed).
@@ -73,11 +84,16 @@ class CallTask : public Work {
  private:
   void finish(State from, State to, Message outcome, Status failure);
   void report();
+  /// Waits until `is_over`().
+  template <typename Condition>
+  [[nodiscard]] Status wait_for(Condition is_over, Deadline deadline);
 
   Message call_;
   const Ref<Completions> completions_;
   const Ref<Channel> bell_;
   std::atomic<State> state_{State::kQueued};
+  std::atomic<bool> failed_running_{false};  // kRunning -> kFailed; set before state_ is
+  bool announces_begin_ = false;
   Mutex mutex_{LockRank::kCompletion};
   Message outcome_;
   Status failure_;

@@ -180,8 +180,10 @@ PyObject *next(PyObject *self) {
   return finish_recv(status, message);
 }
 
-PyObject *asend(PyObject *self, PyObject *object) {
-  return usable_channel(self) != nullptr ? call_aio("send", self, object) : nullptr;
+PyObject *asend(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  if (usable_channel(self) == nullptr) return nullptr;
+  const PyRef object = parse_asend(values, count, names);
+  return object ? call_aio("send", self, object.get()) : nullptr;
 }
 
 PyObject *arecv(PyObject *self, PyObject *) {
@@ -296,8 +298,11 @@ PyMethodDef methods[] = {
     {"try_recv", try_recv, METH_NOARGS,
      "try_recv($self, /)\n--\n\nTake without waiting; raises ChannelEmpty if there is no item."},
     {"send_many", as_method(channel_send_many), kFast,
-     "send_many($self, items, timeout=None)\n--\n\n"
-     "Send all items in order, many at a time: faster than one by one.\n\n"
+     "send_many($self, items, timeout=None, move=False)\n--\n\n"
+     "Send all items in order, many at a time: faster than one by one. With move=True each is "
+     "handed "
+     "over,\n"
+     "and a list is left with those that were not sent.\n\n"
      "A list or tuple is refused as a whole if one item cannot cross; other iterables are taken "
      "64\n"
      "items at a time, and what they give before they raise is sent. Errors as for send(), and "
@@ -309,9 +314,11 @@ PyMethodDef methods[] = {
      "the\n"
      "exception has the others in its attribute `received`.\n\n"
      "Raises TimeoutError, or ChannelClosed once the channel is closed and empty."},
-    {"asend", asend, METH_O,
-     "asend($self, obj, /)\n--\n\nAwait room and send a copy of obj. In any interpreter's event "
-     "loop."},
+    {"asend", as_method(asend), kFast,
+     "asend($self, obj, move=False)\n--\n\n"
+     "Await room and send a copy of obj. In any interpreter's event loop. With move=True it is "
+     "handed\n"
+     "over when the coroutine starts, and given back if that is cancelled."},
     {"arecv", arecv, METH_NOARGS,
      "arecv($self, /)\n--\n\n"
      "Await the oldest item. A cancelled arecv() has taken none. `async for` receives until the\n"

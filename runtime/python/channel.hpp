@@ -22,6 +22,8 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
                             PyObject *names);
 PyObject *channel_try_send(PyObject *self, PyObject *const *values, Py_ssize_t count,
                            PyObject *names);
+/// What asend(obj, move=False) is to send; null with a Python exception set.
+[[nodiscard]] PyRef parse_asend(PyObject *const *values, Py_ssize_t count, PyObject *names);
 /// Calls a function of lib/interlock/_aio.py.
 PyObject *call_aio(const char *name, PyObject *first, PyObject *second = nullptr,
                    PyObject *third = nullptr);

@@ -17,39 +17,38 @@ using Direction = Channel::Direction;
 // How many items of an iterable are prepared before they are sent.
 constexpr std::size_t kBatch = 64;
 
-PyObject *finish_send(const Status &status) {
-  if (!status.ok()) return raise(status);
-  Py_RETURN_NONE;
-}
+/// What a call sends. `moves`: empty if nothing moves, else one for each message.
+struct Outgoing {
+  std::vector<Message> messages;
+  std::vector<Move> moves;
 
-template <typename Send>
-PyObject *send_moved(PyObject *self, PyObject *object, Send &send_message) {
-  Channel *const channel = usable_channel(self);
-  if (channel == nullptr) return nullptr;
-  const Ref<Channel> held(channel);  // encoding may run code
-  Message message;
-  Move move;
-  if (Status status = move.encode(object, "message", message); !status.ok()) return raise(status);
-  const Status status = send_message(*channel, message);
-  if (status.ok()) {
-    move.commit();
-  } else {
-    move.undo();
+  /// Of the first `sent` messages the sender gives up what moved, of all others it gets it back.
+  void settle(std::size_t sent) {
+    for (std::size_t i = 0; i < std::min(sent, moves.size()); ++i) moves[i].commit();
+    for (std::size_t i = moves.size(); i-- > sent;) moves[i].undo();
+    moves.clear();
   }
-  return finish_send(status);
-}
+};
 
 /// Sends `object` with `send_message(channel, message)`. `moves`: an object that says so, or null.
 template <typename Send>
 PyObject *send(PyObject *self, PyObject *object, PyObject *moves, Send send_message) {
   const int is_moved = moves != nullptr ? PyObject_IsTrue(moves) : 0;
   if (is_moved < 0) return nullptr;
-  if (is_moved != 0) return send_moved(self, object, send_message);
   Message message;
-  if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
+  Move move;
+  const Status encoded = is_moved != 0 ? move.encode(object, "message", message)
+                                       : encode(object, "message", message, &move);
+  if (!encoded.ok()) return raise(encoded);
   Channel *const channel = usable_channel(self);
-  if (channel == nullptr) return nullptr;
-  return finish_send(send_message(*channel, message));
+  const Status status =
+      channel != nullptr ? send_message(*channel, message) : Status(Code::kEPYTHON);
+  if (!status.ok()) {
+    move.undo();
+    return raise(status);
+  }
+  move.commit();
+  Py_RETURN_NONE;
 }
 
 /// Sends `messages`; `sent` grows by how many were, also on error.
@@ -71,21 +70,32 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
   return status;
 }
 
-bool encode_item(PyObject *item, std::vector<Message> &messages) {
-  const PyRef held = PyRef::borrow(item);  // what encodes it may change where it comes from
-  const Status status = encode(item, "message", messages.emplace_back());
-  if (!status.ok()) raise(status);
-  return status.ok();
+bool encode_item(PyRef item, Outgoing &outgoing, bool is_moved) {
+  if (is_moved) item = mark_moved(std::move(item));
+  if (!item) return false;
+  Move move;
+  const Status status = encode(item.get(), "message", outgoing.messages.emplace_back(), &move);
+  if (!status.ok()) {
+    outgoing.messages.pop_back();
+    raise(status);
+    return false;
+  }
+  if (!move.empty()) {
+    outgoing.moves.resize(outgoing.messages.size());
+    outgoing.moves.back() = std::move(move);
+  }
+  return true;
 }
 
 /// The items of a list or tuple. False with a Python exception set.
-bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
-  messages.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence)));
+bool encode_sequence(PyObject *sequence, Outgoing &outgoing) {
+  outgoing.messages.reserve(static_cast<std::size_t>(PySequence_Fast_GET_SIZE(sequence)));
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(sequence); ++i) {
     PyObject *const item = PySequence_Fast_GET_ITEM(sequence, i);
     if (is_compact_int(item)) {
-      messages.push_back(Message::from_header(record_of_compact_int(item)));
-    } else if (!encode_item(item, messages)) {
+      outgoing.messages.push_back(Message::from_header(record_of_compact_int(item)));
+      // Its own reference: what encodes it may change where it comes from.
+    } else if (!encode_item(PyRef::borrow(item), outgoing, false)) {
       return false;
     }
   }
@@ -93,15 +103,13 @@ bool encode_sequence(PyObject *sequence, std::vector<Message> &messages) {
 }
 
 /// The next items of an iterator, a batch at most; `more` says whether it may have others. False
-/// with a Python exception set; what came before it is in `messages`.
-bool encode_next(PyObject *iterator, std::vector<Message> &messages, bool &more) {
-  while (messages.size() < kBatch) {
-    const PyRef item = PyRef::steal(PyIter_Next(iterator));
+/// with a Python exception set; what came before it is in `outgoing`.
+bool encode_next(PyObject *iterator, Outgoing &outgoing, bool is_moved, bool &more) {
+  while (outgoing.messages.size() < kBatch) {
+    PyRef item = PyRef::steal(PyIter_Next(iterator));
     more = static_cast<bool>(item);
     if (!more) return PyErr_Occurred() == nullptr;
-    if (encode_item(item.get(), messages)) continue;
-    messages.pop_back();
-    return false;
+    if (!encode_item(std::move(item), outgoing, is_moved)) return false;
   }
   return true;
 }
@@ -117,16 +125,64 @@ PyObject *raise_after(const Status &status, std::size_t sent) {
   return nullptr;
 }
 
+/// The items of a list, which is left empty, or tuple that hands them over: each in what moved()
+/// gives. Null with a Python exception set.
+PyRef mark_items(PyObject *sequence) {
+  PyRef items = PyRef::steal(PyList_New(0));
+  for (Py_ssize_t i = 0; items && i < PySequence_Fast_GET_SIZE(sequence); ++i) {
+    PyRef item = PyRef::borrow(PySequence_Fast_GET_ITEM(sequence, i));
+    if (!is_compact_int(item.get())) item = mark_moved(std::move(item));
+    if (!item || PyList_Append(items.get(), item.get()) != 0) return {};
+  }
+  if (items && PyList_Check(sequence) &&
+      PyList_SetSlice(sequence, 0, PyList_GET_SIZE(items.get()), nullptr) != 0)
+    return {};
+  return items;
+}
+
+/// Puts back what was not sent, in front of what came in meanwhile. Leaves a Python exception that
+/// is set as it is.
+void put_back(PyObject *list, PyObject *marked, std::size_t sent) {
+  PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+  const ModuleState *const state = module_state();
+  for (Py_ssize_t i = PyList_GET_SIZE(marked); i-- > static_cast<Py_ssize_t>(sent);) {
+    PyObject *const each = PyList_GET_ITEM(marked, i);
+    const bool is_marked = state != nullptr && Py_IS_TYPE(each, state->transfer.moved);
+    PyObject *const item = is_marked ? reinterpret_cast<MarkedObject *>(each)->object : each;
+    if (item != nullptr && PyList_Insert(list, 0, item) != 0) PyErr_WriteUnraisable(list);
+  }
+  PyErr_SetRaisedException(raised.release());
+}
+
+/// All items of a list or tuple, or none that cannot cross.
+PyObject *send_sequence(PyObject *self, PyObject *sequence, bool is_moved, Deadline deadline) {
+  const PyRef items = is_moved ? mark_items(sequence) : PyRef::borrow(sequence);
+  if (!items) return nullptr;
+  std::size_t sent = 0;
+  Outgoing outgoing;
+  Status status = Code::kEPYTHON;
+  if (encode_sequence(items.get(), outgoing)) {
+    if (Channel *const channel = usable_channel(self))
+      status = send_all(*channel, outgoing.messages, sent, deadline);
+  }
+  outgoing.settle(sent);
+  if (is_moved && PyList_Check(sequence)) put_back(sequence, items.get(), sent);
+  if (!status.ok()) return raise_after(status, sent);
+  Py_RETURN_NONE;
+}
+
 /// After an iterator that raised: sends what it gave before, then raises that with `sent`. Who is
 /// interrupted does not wait for room any more.
-PyObject *send_rest(PyObject *self, std::span<Message> messages, std::size_t sent,
-                    Deadline deadline) {
+PyObject *send_rest(PyObject *self, Outgoing &outgoing, std::size_t sent, Deadline deadline) {
   PyRef failure = PyRef::steal(PyErr_GetRaisedException());
   const bool is_error = PyErr_GivenExceptionMatches(failure.get(), PyExc_Exception) != 0;
   Channel *const channel = usable_channel(self);
-  const Status status = channel != nullptr ? send_all(*channel, messages, sent,
+  std::size_t rest = 0;
+  const Status status = channel != nullptr ? send_all(*channel, outgoing.messages, rest,
                                                       is_error ? deadline : Deadline::past())
                                            : Status(Code::kEPYTHON);
+  outgoing.settle(rest);
+  sent += rest;
   if (!status.ok() && (is_error || status.code() != Code::kETIMEDOUT)) {
     raise_after(status, sent);
     const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
@@ -162,30 +218,43 @@ PyObject *channel_try_send(PyObject *self, PyObject *const *values, Py_ssize_t c
   });
 }
 
+PyRef parse_asend(PyObject *const *values, Py_ssize_t count, PyObject *names) {
+  static constexpr const char *kParameters[] = {"obj", "move"};
+  PyObject *slots[2];
+  if (!Arguments{values, count, names}.parse("asend", kParameters, 1, slots)) return {};
+  const int is_moved = slots[1] != nullptr ? PyObject_IsTrue(slots[1]) : 0;
+  if (is_moved < 0) return {};
+  return is_moved != 0 ? mark_moved(PyRef::borrow(slots[0])) : PyRef::borrow(slots[0]);
+}
+
 PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t count,
                             PyObject *names) {
-  static constexpr const char *kParameters[] = {"items", "timeout"};
-  PyObject *slots[2];
+  static constexpr const char *kParameters[] = {"items", "timeout", "move"};
+  PyObject *slots[3];
   Deadline deadline;
   if (!Arguments{values, count, names}.parse("send_many", kParameters, 1, slots) ||
       !parse_timeout(slots[1], deadline))
     return nullptr;
+  const int is_moved = slots[2] != nullptr ? PyObject_IsTrue(slots[2]) : 0;
+  if (is_moved < 0) return nullptr;
+  if (PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]))
+    return send_sequence(self, slots[0], is_moved != 0, deadline);
+  const PyRef iterator = PyRef::steal(PyObject_GetIter(slots[0]));
+  if (!iterator) return nullptr;
   std::size_t sent = 0;
-  std::vector<Message> messages;
-  const bool is_whole = PyList_CheckExact(slots[0]) || PyTuple_CheckExact(slots[0]);
-  const PyRef iterator = is_whole ? PyRef() : PyRef::steal(PyObject_GetIter(slots[0]));
-  if (!is_whole && !iterator) return nullptr;
+  Outgoing outgoing;
   for (bool more = true; more;) {
-    messages.clear();
-    const bool is_encoded = is_whole ? encode_sequence(slots[0], messages)
-                                     : encode_next(iterator.get(), messages, more);
-    if (!is_encoded && !is_whole) return send_rest(self, messages, sent, deadline);
-    if (!is_encoded) return raise_after(Code::kEPYTHON, sent);
+    outgoing.messages.clear();
+    if (!encode_next(iterator.get(), outgoing, is_moved != 0, more))
+      return send_rest(self, outgoing, sent, deadline);
+    std::size_t batch = 0;
     Channel *const channel = usable_channel(self);
-    if (channel == nullptr) return raise_after(Code::kEPYTHON, sent);
-    const Status status = send_all(*channel, messages, sent, deadline);
+    const Status status = channel != nullptr
+                              ? send_all(*channel, outgoing.messages, batch, deadline)
+                              : Status(Code::kEPYTHON);
+    outgoing.settle(batch);
+    sent += batch;
     if (!status.ok()) return raise_after(status, sent);
-    if (is_whole) break;
   }
   Py_RETURN_NONE;
 }

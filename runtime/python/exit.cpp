@@ -4,6 +4,7 @@
 #include "interpreter/detached.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
+#include "memory/arena.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
 #include "transfer/registrations.hpp"
@@ -33,6 +34,7 @@ void forget_parent() noexcept {
   set_handles_signals();
   Parker::reset_after_fork();
   DetachedWait::reset_after_fork();
+  ArenaMemory::forget_parent();
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
   Registrations::instance().reset_after_fork();

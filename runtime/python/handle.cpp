@@ -91,6 +91,12 @@ PyObject *wrap_shared(Ref<Shared> shared) {
     case Shared::Kind::kDescriptor:
       type = state->descriptor;
       break;
+    case Shared::Kind::kArena:
+      type = state->arena;
+      break;
+    case Shared::Kind::kFrozenShell:
+      return unwrap_frozen_shell(*state, std::move(shared));
+    case Shared::Kind::kArenaMemory:
     case Shared::Kind::kMovedGraph:
       CHECK(false);  // objects have no handle
   }

@@ -38,14 +38,19 @@ PyObject *create(PyObject *, PyObject *args, PyObject *kwargs) {
     return nullptr;
   }
   PyObject *object = nullptr;
-  Ref<CallTask> set_up = create_task(completions, key, function, arguments, nullptr, &object);
+  Move move;
+  Ref<CallTask> set_up = create_task(completions, key, function, arguments, nullptr, move, &object);
   if (!set_up) return nullptr;
   const PyRef owned = PyRef::steal(object);
   Ref<TaskQueue> tasks =
       Py_IsNone(queue) ? make_ref<TaskQueue>() : Ref<TaskQueue>(&task_queue_of(queue));
   auto worker = make_ref<Worker>(std::move(tasks), set_up);
   auto created = Interpreter::create(name, worker);
-  if (created.ok()) return wrap_shared(created.value());
+  if (created.ok()) {
+    move.commit();
+    return wrap_shared(created.value());
+  }
+  move.undo();
   forget_task(completions, *set_up);
   worker->ended(created.status());
   return raise(created.status());
@@ -67,6 +72,20 @@ PyObject *wait_ready(PyObject *self, PyObject *) {
   return task_result(set_up);
 }
 
+/// Until the call has begun, it can be taken back, and with it what it was given. False with a
+/// Python exception set.
+bool wait_for_begin(Interpreter &interpreter, CallTask &task, Move &move) {
+  const Status status = run_detached([&] { return task.wait_begun(); });
+  if (!status.ok()) give_up(interpreter, task);
+  if (task.was_begun()) {
+    move.commit();
+  } else {
+    move.undo();
+  }
+  if (!status.ok()) raise(status);
+  return status.ok();
+}
+
 PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
   if (!usable(self)) return nullptr;
   if (PyTuple_GET_SIZE(args) == 0) {
@@ -80,12 +99,18 @@ PyObject *call(PyObject *self, PyObject *args, PyObject *kwargs) {
   const PyRef arguments = PyRef::steal(PyTuple_GetSlice(args, 1, PyTuple_GET_SIZE(args)));
   if (!arguments) return nullptr;
   Message message;
-  if (Status status = encode_call(PyTuple_GET_ITEM(args, 0), arguments.get(), kwargs, message);
+  Move move;
+  if (Status status =
+          encode_call(PyTuple_GET_ITEM(args, 0), arguments.get(), kwargs, message, move);
       !status.ok())
     return raise(status);
   const auto task = make_ref<CallTask>(std::move(message), Ref<Completions>());
-  if (Status status = worker_of(self).queue().push(task); !status.ok())
+  if (!move.empty()) task->announce_begin();
+  if (Status status = worker_of(self).queue().push(task); !status.ok()) {
+    move.undo();
     return raise_for_interpreter(status);
+  }
+  if (!move.empty() && !wait_for_begin(interpreter, *task, move)) return nullptr;
   const Status status = run_detached([&] { return task->wait_until(Deadline::never()); });
   if (status.ok()) return task_result(*task);
   give_up(interpreter, *task);

@@ -3,8 +3,11 @@
 // channels. Both belong to one event loop, so to one interpreter; its lock guards them.
 #include "channel/loop_bell.hpp"
 
+#include <memory>
+
 #include "interpreter/interpreter.hpp"
 #include "python/channel.hpp"
+#include "transfer/move.hpp"
 
 namespace interlock {
 namespace {
@@ -25,6 +28,7 @@ LoopBell *usable_bell(PyObject *self) {
 struct WaiterObject {
   PyObject_HEAD LoopWaiter *held;
   PyObject *future;  // what is to be told; null or a future of the loop
+  Move *move;        // of what is sent, until it is over; null if nothing in it moves
 };
 
 WaiterObject &waiter_of(PyObject *self) { return *reinterpret_cast<WaiterObject *>(self); }
@@ -94,11 +98,17 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
       usable_channel(channel) == nullptr || usable_bell(self) == nullptr)
     return nullptr;
   Message message;
+  Move move;
   if (object != nullptr) {
-    if (Status status = encode(object, "message", message); !status.ok()) return raise(status);
+    if (Status status = encode(object, "message", message, &move); !status.ok())
+      return raise(status);
   }
   PyObject *const waiter = state->loop_waiter->tp_alloc(state->loop_waiter, 0);
-  if (waiter == nullptr) return nullptr;
+  if (waiter == nullptr) {
+    move.undo();
+    return nullptr;
+  }
+  if (!move.empty()) waiter_of(waiter).move = new Move(std::move(move));
   waiter_of(waiter).held =
       make_ref<LoopWaiter>(
           Ref<LoopBell>(bell_of(self).held), Ref<Channel>(&channel_of(channel)),
@@ -129,6 +139,18 @@ PyType_Slot bell_slots[] = {
 PyType_Spec bell_spec = {"_interlock.LoopBell", sizeof(BellObject), 0,
                          Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE, bell_slots};
 
+/// The operation is over, or was given up: what moved has gone, or is given back.
+void settle_move(PyObject *self) {
+  const std::unique_ptr<Move> move(std::exchange(waiter_of(self).move, nullptr));
+  LoopWaiter &waiter = *waiter_of(self).held;
+  if (move == nullptr) return;
+  if (!waiter.is_from_parent() && waiter.is_over() && waiter.outcome() == Attempt::kDone) {
+    move->commit();
+  } else {
+    move->undo();
+  }
+}
+
 int traverse_waiter(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(waiter_of(self).future);
@@ -146,6 +168,7 @@ void dealloc_waiter(PyObject *self) {
   if (LoopWaiter *const waiter = waiter_of(self).held; waiter != nullptr) {
     waiter->owner = nullptr;
     if (!waiter->is_from_parent()) waiter->cancel();
+    settle_move(self);
     waiter->release();
   }
   PyTypeObject *const type = Py_TYPE(self);
@@ -178,6 +201,7 @@ PyObject *resume(PyObject *self, PyObject *) {
 PyObject *cancel(PyObject *self, PyObject *) {
   // In the child of a fork it stands in no queue; tasks of the parent are garbage there.
   if (!waiter_of(self).held->is_from_parent()) waiter_of(self).held->cancel();
+  settle_move(self);
   Py_RETURN_NONE;
 }
 
@@ -185,6 +209,7 @@ PyObject *result(PyObject *self, PyObject *) {
   LoopWaiter *const waiter = usable_waiter(self);
   if (waiter == nullptr) return nullptr;
   if (!waiter->is_over()) return raise(Status(Code::kESTATE, "the operation is not over"));
+  settle_move(self);
   if (waiter->outcome() != Attempt::kDone) return raise(code_of(waiter->outcome()));
   if (waiter->message().empty()) Py_RETURN_NONE;  // it was sent
   return decode(waiter->message());

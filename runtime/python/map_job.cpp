@@ -5,6 +5,7 @@
 
 #include "python/blocking.hpp"
 #include "python/task.hpp"
+#include "transfer/move.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -24,8 +25,10 @@ struct MapJobObject {
 
 MapJobObject &self_of(PyObject *self) { return *reinterpret_cast<MapJobObject *>(self); }
 
-/// Reads up to `most` tuples into `batch`, as long as that is quick. False with an exception set.
-bool fill_batch(MapJobObject &self, std::size_t most, std::vector<Message> &batch) {
+/// Reads up to `most` tuples into `batch`, and what they hand over into `moves`, as long as that is
+/// quick. False with an exception set.
+bool fill_batch(MapJobObject &self, std::size_t most, std::vector<Message> &batch,
+                std::vector<Move> &moves) {
   const std::int64_t start = monotonic_ns();
   while (batch.size() < most && monotonic_ns() - start < kBatchNs) {
     const PyRef tuple = PyRef::steal(PyIter_Next(self.arguments));
@@ -35,10 +38,12 @@ bool fill_batch(MapJobObject &self, std::size_t most, std::vector<Message> &batc
       return true;
     }
     batch.emplace_back();
-    if (Status status = encode(tuple.get(), "args", batch.back()); !status.ok()) {
+    Move move;
+    if (Status status = encode(tuple.get(), "args", batch.back(), &move); !status.ok()) {
       raise(status);
       return false;
     }
+    if (!move.empty()) moves.push_back(std::move(move));
   }
   return true;
 }
@@ -46,6 +51,13 @@ bool fill_batch(MapJobObject &self, std::size_t most, std::vector<Message> &batc
 /// Submits items until the buffer is full or the arguments are exhausted.
 bool feed(MapJobObject &self) {
   std::vector<Message> batch;
+  std::vector<Move> moves;
+  const auto undo_all = [&] {
+    while (!moves.empty()) {
+      moves.back().undo();
+      moves.pop_back();
+    }
+  };
   while (self.arguments != nullptr) {
     std::size_t most = kBatch;
     if (self.buffer_size >= 0) {
@@ -54,11 +66,17 @@ bool feed(MapJobObject &self) {
       if (held >= limit) return true;
       most = std::min(most, limit - held);
     }
-    if (!fill_batch(self, most, batch)) return false;
+    if (!fill_batch(self, most, batch, moves)) {
+      undo_all();
+      return false;
+    }
     if (Status status = self.job->add(batch); !status.ok()) {
+      undo_all();
       raise_for_interpreter(status);
       return false;
     }
+    for (Move &move : moves) move.commit();
+    moves.clear();
   }
   return true;
 }

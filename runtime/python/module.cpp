@@ -10,6 +10,7 @@
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
 #include "transfer/detach.hpp"
+#include "transfer/move.hpp"
 #include "transfer/owner_check.hpp"
 
 namespace interlock {
@@ -26,7 +27,9 @@ PyObject *unique_number(PyObject *, PyObject *) {
 
 PyObject *check_transfer(PyObject *, PyObject *object) {
   Message message;
-  if (Status status = encode(object, "object", message); !status.ok()) return raise(status);
+  Move move;
+  if (Status status = encode(object, "object", message, &move); !status.ok()) return raise(status);
+  move.undo();
   Py_RETURN_NONE;
 }
 
@@ -45,6 +48,28 @@ PyObject *check_owners(PyObject *, PyObject *) {
 PyMethodDef functions[] = {
     {"can_move", can_move_here, METH_NOARGS,
      "can_move()\n--\n\nWhether objects can change their interpreter in this process."},
+    {"can_freeze", can_freeze_here, METH_NOARGS,
+     "can_freeze()\n--\n\nWhether frozen objects can be shared in this process."},
+    {"freeze", freeze, METH_O,
+     "freeze(obj, /)\n--\n\n"
+     "A deeply immutable twin of obj, which all interpreters can have: sending it costs a "
+     "pointer.\n\n"
+     "Lists become tuples, sets frozensets, bytearrays bytes, dicts frozendicts (Python 3.15) or\n"
+     "mappingproxies; instances of frozen dataclasses, members of enums and named tuples stay "
+     "what\n"
+     "they are. What is frozen already is used as it is. Raises TransferError for anything else "
+     "and\n"
+     "for what is part of itself, with the path to it. The twin takes memory until this "
+     "interpreter\n"
+     "and all that received it have ended: see Arena."},
+    {"is_frozen", is_frozen, METH_O,
+     "is_frozen(obj, /)\n--\n\nWhether obj was frozen: sending it costs a pointer."},
+    {"is_shared", is_shared, METH_O,
+     "is_shared(obj, /)\n--\n\nWhether obj is frozen and the very same in all interpreters."},
+    {"add_frozen_shell", add_frozen_shell, METH_O,
+     "add_frozen_shell(obj, /)\n--\n\nFrom now on, each interpreter builds obj once."},
+    {"drop_frozen_shells", drop_frozen_shells, METH_NOARGS,
+     "drop_frozen_shells()\n--\n\nForget those of the calling interpreter, which ends."},
     {"interpreter_id", interpreter_id, METH_NOARGS,
      "interpreter_id()\n--\n\nId of the calling interpreter; 0 is the main one."},
     {"check_transfer", check_transfer, METH_O,
@@ -108,9 +133,10 @@ int execute(PyObject *module) {
   if (Returns::create_current() == nullptr) return -1;
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
-      add_buffer(module, state) && add_descriptor(module, state) && add_channel(module, state) &&
-      add_sender(module, state) && add_loop_bell(module, state) && add_select(module, state) &&
-      add_task(module, state) && add_interpreter(module, state) && add_map_job(module, state) &&
+      add_arena(module, state) && add_buffer(module, state) && add_descriptor(module, state) &&
+      add_channel(module, state) && add_moved(module, state) && add_sender(module, state) &&
+      add_loop_bell(module, state) && add_select(module, state) && add_task(module, state) &&
+      add_interpreter(module, state) && add_map_job(module, state) &&
       add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state);
   return added ? 0 : -1;
 }
@@ -121,8 +147,10 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   for (PyTypeObject *type : {state->transfer.handle,
                              state->transfer.buffer,
                              state->transfer.array,
+                             state->transfer.moved,
                              state->descriptor,
                              state->definition,
+                             state->arena,
                              state->channel,
                              state->sender,
                              state->loop_bell,
@@ -156,7 +184,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->transfer.registered);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
-  return 0;
+  return state->transfer.shells != nullptr ? state->transfer.shells->traverse(visit, arg) : 0;
 }
 
 int clear(PyObject *module) {
@@ -167,10 +195,13 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);
+  Py_CLEAR(state->transfer.moved);
   Py_CLEAR(state->transfer.reduce_foreign);
   Py_CLEAR(state->transfer.find_registered);
   Py_CLEAR(state->transfer.registered);
   Py_CLEAR(state->descriptor);
+  Py_CLEAR(state->arena);
+  delete std::exchange(state->transfer.shells, nullptr);
   Py_CLEAR(state->transfer.dispatch_table);
   Py_CLEAR(state->transfer.reducers);
   Py_CLEAR(state->transfer.reduce_definition);

@@ -32,6 +32,7 @@ struct ModuleState {
   PyTypeObject *proxy_server;
   PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
   PyTypeObject *descriptor;
+  PyTypeObject *arena;
   PyObject *channel_closed;
   PyObject *channel_full;
   PyObject *channel_empty;
@@ -48,7 +49,9 @@ struct ModuleState {
 [[nodiscard]] bool add_handle(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_definition(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_descriptor(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_arena(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_buffer(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_moved(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_channel(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sender(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_loop_bell(PyObject *module, ModuleState &state);
@@ -67,10 +70,21 @@ PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 // interlock._register's list of the process. In python/definition.cpp.
 PyObject *add_registration(PyObject *, PyObject *args);
 PyObject *registrations(PyObject *, PyObject *number);
+/// What moved() gives for `object`; null with a Python exception set. In python/moved.cpp.
+[[nodiscard]] PyRef mark_moved(PyRef object);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
 PyObject *close_senders(PyObject *, PyObject *);
 /// Makes `type` the class of handles to proxies in the calling interpreter. In python/proxy.cpp.
 PyObject *set_proxy_class(PyObject *, PyObject *type);
+// In python/arena.cpp.
+PyObject *freeze(PyObject *, PyObject *object);
+PyObject *can_freeze_here(PyObject *, PyObject *);
+PyObject *is_frozen(PyObject *, PyObject *object);
+PyObject *is_shared(PyObject *, PyObject *object);
+PyObject *add_frozen_shell(PyObject *module, PyObject *object);
+PyObject *drop_frozen_shells(PyObject *module, PyObject *);
+/// The object of a received FrozenShell.
+[[nodiscard]] PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);

@@ -46,7 +46,8 @@ PyObject *begin(PyObject *self, PyObject *args) {
       PyRef::steal(Py_BuildValue("(OL)", operation, static_cast<long long>(target->key())));
   Message message;
   if (!what) return nullptr;
-  if (Status status = encode_call(what.get(), arguments, keywords, message); !status.ok())
+  Move move;
+  if (Status status = encode_call(what.get(), arguments, keywords, message, move); !status.ok())
     return raise(status);
   const auto make = [](Message call, Ref<Completions> its_completions, Ref<Channel> bell) {
     return Ref<CallTask>(
@@ -54,13 +55,18 @@ PyObject *begin(PyObject *self, PyObject *args) {
   };
   PyObject *object = nullptr;
   const Ref<CallTask> task = create_task(completions, key, std::move(message), make, &object);
-  if (!task) return nullptr;
+  if (!task) {
+    move.undo();
+    return nullptr;
+  }
   PyRef owned = PyRef::steal(object);
   const Ref<ProxyCall> call(static_cast<ProxyCall *>(task.get()));
   if (Status status = target->server().submit(call); !status.ok()) {
     forget_task(completions, *task);
+    move.undo();
     return raise(status);
   }
+  move.commit();
   return owned.release();
 }
 

@@ -2,12 +2,15 @@
 // interlock.select(), after() and every().
 #include "channel/select.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "python/arguments.hpp"
 #include "python/blocking.hpp"
 #include "python/channel.hpp"
+#include "transfer/move.hpp"
 
 namespace interlock {
 namespace {
@@ -73,12 +76,24 @@ PyObject *raise_with_index(std::size_t index) {
 struct Cases {
   PyRef objects;  // a tuple
   std::vector<Message> messages;
+  std::vector<Move> moves;  // of the messages to be sent
+  struct Marked {
+    std::size_t index;
+    PyObject *marker;
+    PyObject *object;  // null if it has moved before
+  };
+  std::vector<Marked> marked;       // the items that moved() gave
+  std::vector<std::size_t> leader;  // the first case that has the same item to move; or the case
   std::vector<Ref<Channel>> channels;
   std::vector<SelectCase> cases;
 
   [[nodiscard]] bool parse(const ModuleState &state, PyObject *sequence);
   [[nodiscard]] bool parse_one(const ModuleState &state, std::size_t index);
   [[nodiscard]] bool parse_send(std::size_t index, PyObject *handle, PyObject *item);
+  [[nodiscard]] Status encode_item(std::size_t index, PyObject *item);
+  [[nodiscard]] std::size_t find_leader(std::size_t index, PyObject *marker);
+  /// One case was done, or none: what was to be sent by the others is given back.
+  void settle(std::size_t done);
   [[nodiscard]] bool parse_channel(std::size_t index, PyObject *handle,
                                    Channel::Direction direction);
 };
@@ -94,6 +109,9 @@ bool Cases::parse(const ModuleState &state, PyObject *sequence) {
   if (!objects) return false;
   const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(objects.get()));
   messages.resize(size);
+  moves.resize(size);
+  leader.resize(size);
+  std::iota(leader.begin(), leader.end(), std::size_t{0});
   channels.resize(size);
   cases.resize(size);
   for (std::size_t i = 0; i < size; ++i) {
@@ -130,11 +148,40 @@ bool Cases::parse_one(const ModuleState &state, std::size_t index) {
 }
 
 bool Cases::parse_send(std::size_t index, PyObject *handle, PyObject *item) {
-  const std::string root = "cases[" + std::to_string(index) + "][1]";
   // Before the channel is looked at: this may run code that closes the Sender.
-  const Status status = encode(item, root.c_str(), messages[index]);
+  const Status status = encode_item(index, item);
   if (!status.ok()) raise(status);
   return status.ok() && parse_channel(index, handle, Channel::Direction::kSend);
+}
+
+/// What is to move by one case may also be that of others: it goes by one of them.
+Status Cases::encode_item(std::size_t index, PyObject *item) {
+  const std::string root = "cases[" + std::to_string(index) + "][1]";
+  if (Py_IS_TYPE(item, module_state()->transfer.moved)) leader[index] = find_leader(index, item);
+  if (leader[index] == index) return encode(item, root.c_str(), messages[index], &moves[index]);
+  messages[index] = messages[leader[index]].copy();
+  if (!messages[index].empty()) return {};
+  PyErr_NoMemory();
+  return Code::kEPYTHON;
+}
+
+std::size_t Cases::find_leader(std::size_t index, PyObject *marker) {
+  PyObject *const object = reinterpret_cast<MarkedObject *>(marker)->object;
+  marked.push_back({index, marker, object});
+  return std::ranges::find_if(marked,
+                              [&](const Marked &each) {
+                                return each.marker == marker ||
+                                       (object != nullptr && each.object == object);
+                              })
+      ->index;
+}
+
+void Cases::settle(std::size_t done) {
+  if (done < leader.size()) done = leader[done];
+  for (std::size_t i = moves.size(); i-- != 0;) {
+    if (i != done) moves[i].undo();
+  }
+  if (done < moves.size()) moves[done].commit();
 }
 
 bool Cases::parse_channel(std::size_t index, PyObject *handle, Channel::Direction direction) {
@@ -179,11 +226,16 @@ PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject
     return nullptr;
   const int biased = slots[2] != nullptr ? PyObject_IsTrue(slots[2]) : 0;
   Cases cases;
-  if (biased < 0 || !cases.parse(*state, slots[0])) return nullptr;
+  if (biased < 0) return nullptr;
+  if (!cases.parse(*state, slots[0])) {
+    cases.settle(SIZE_MAX);
+    return nullptr;
+  }
   std::size_t index = 0;
   Status status = try_select(cases.cases, biased != 0, index);
   if (status.code() == Code::kEEMPTY)
     status = run_detached([&] { return select_until(cases.cases, biased != 0, deadline, index); });
+  cases.settle(status.ok() ? index : SIZE_MAX);
   return finish(cases, status, index);
 }
 

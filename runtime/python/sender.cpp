@@ -76,9 +76,10 @@ PyObject *get_closed(PyObject *self, void *) {
   return PyBool_FromLong(sender_of(self).base.shared == nullptr);
 }
 
-PyObject *asend(PyObject *self, PyObject *object) {
+PyObject *asend(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
   const PyRef channel = PyRef::steal(get_channel(self, nullptr));
-  return channel ? call_aio("send", channel.get(), object, self) : nullptr;
+  const PyRef object = channel ? parse_asend(values, count, names) : PyRef();
+  return object ? call_aio("send", channel.get(), object.get(), self) : nullptr;
 }
 
 Py_hash_t hash(PyObject *self) { return sender_of(self).hash; }
@@ -99,8 +100,8 @@ PyMethodDef methods[] = {
     {"try_send", as_method(channel_try_send), METH_FASTCALL | METH_KEYWORDS,
      "try_send($self, obj, move=False)\n--\n\nAs Channel.try_send()."},
     {"send_many", as_method(channel_send_many), kFast,
-     "send_many($self, items, timeout=None)\n--\n\nAs Channel.send_many()."},
-    {"asend", asend, METH_O, "asend($self, obj, /)\n--\n\nAs Channel.asend()."},
+     "send_many($self, items, timeout=None, move=False)\n--\n\nAs Channel.send_many()."},
+    {"asend", as_method(asend), kFast, "asend($self, obj, move=False)\n--\n\nAs Channel.asend()."},
     {"close", close, METH_NOARGS,
      "close($self, /)\n--\n\n"
      "Give up this handle. The channel is closed with the last one, wherever it is. Idempotent."},

@@ -9,12 +9,13 @@
 
 namespace interlock {
 
-Status encode_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &call) {
+Status encode_call(PyObject *function, PyObject *arguments, PyObject *keywords, Message &call,
+                   Move &move) {
   const bool named = keywords != nullptr && keywords != Py_None && PyDict_GET_SIZE(keywords) != 0;
   const PyRef parts =
       PyRef::steal(PyTuple_Pack(3, function, arguments, named ? keywords : Py_None));
   if (!parts) return Code::kEPYTHON;
-  return encode(parts.get(), "call", call);
+  return encode(parts.get(), "call", call, &move);
 }
 
 PyObject *raise_for_interpreter(const Status &status) {
@@ -205,13 +206,17 @@ PyObject *submit(PyObject *self, PyObject *args) {
       !check_process(task_queue_of(self), "Pool"))
     return nullptr;
   PyObject *object = nullptr;
-  const Ref<CallTask> task = create_task(completions, key, function, arguments, keywords, &object);
+  Move move;
+  const Ref<CallTask> task =
+      create_task(completions, key, function, arguments, keywords, move, &object);
   if (!task) return nullptr;
   PyRef owned = PyRef::steal(object);
   if (Status status = task_queue_of(self).push(task); !status.ok()) {
     forget_task(completions, *task);
+    move.undo();
     return raise_for_interpreter(status);
   }
+  move.commit();
   return owned.release();
 }
 
@@ -261,16 +266,19 @@ PyObject *create_task_queue(const ModuleState &state, Ref<TaskQueue> queue) {
 }
 
 Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *function,
-                          PyObject *arguments, PyObject *keywords, PyObject **task_object) {
+                          PyObject *arguments, PyObject *keywords, Move &move,
+                          PyObject **task_object) {
   Message call;
-  if (Status status = encode_call(function, arguments, keywords, call); !status.ok()) {
+  if (Status status = encode_call(function, arguments, keywords, call, move); !status.ok()) {
     raise(status);
     return {};
   }
   const auto make = [](Message its_call, Ref<Completions> its_completions, Ref<Channel> its_bell) {
     return make_ref<CallTask>(std::move(its_call), std::move(its_completions), std::move(its_bell));
   };
-  return create_task(completions, key, std::move(call), make, task_object);
+  Ref<CallTask> task = create_task(completions, key, std::move(call), make, task_object);
+  if (!task) move.undo();
+  return task;
 }
 
 Ref<CallTask> create_task(PyObject *completions, PyObject *key, Message call, TaskMaker make,

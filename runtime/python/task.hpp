@@ -4,21 +4,22 @@
 
 #include "pool/call_task.hpp"
 #include "python/module.hpp"
+#include "transfer/move.hpp"
 
 namespace interlock {
 
-/// Encodes a call. `keywords` may be null. Thread: attached.
+/// Encodes a call; as interlock::encode(). `keywords` may be null. Thread: attached.
 [[nodiscard]] Status encode_call(PyObject *function, PyObject *arguments, PyObject *keywords,
-                                 Message &call);
+                                 Message &call, Move &move);
 
 /// The value (new reference) of a task that has ended; or null with its exception raised.
 [[nodiscard]] PyObject *task_result(const CallTask &task);
 
 /// Makes a task from a call. With `completions` (an object of the Python type, or null) its end
 /// will be reported there with `key`. Returns null with a Python exception set if the call cannot
-/// cross.
+/// cross. `move`: to be committed when the task was queued.
 [[nodiscard]] Ref<CallTask> create_task(PyObject *completions, PyObject *key, PyObject *function,
-                                        PyObject *arguments, PyObject *keywords,
+                                        PyObject *arguments, PyObject *keywords, Move &move,
                                         PyObject **task_object);
 /// The same for a task that `make(call, completions, bell)` makes. `completions` may also be a
 /// Channel: it gets a None when the task has ended.

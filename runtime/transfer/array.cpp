@@ -50,7 +50,7 @@ class HandOverItems final : public MoveStep {
 
 class HandOverBytes final : public MoveStep {
  public:
-  void undo() override { detachment.undo(); }
+  void undo() override { (void)detachment.undo(); }
   Detachment detachment;
 };
 
@@ -102,7 +102,7 @@ bool Encoder::write_array(PyObject *object) {
   owner_tags::leave(items.memory, kItems);
   auto carried = make_ref<ArrayItems>(typecode, items);
   if (is_moved) {
-    CopiedContainer &noted = containers_->back();  // by note_container()
+    CopiedContainer &noted = move_->steps.back();  // by note_container()
     noted.step = std::make_unique<HandOverItems>(object, carried);
   }
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
@@ -113,13 +113,14 @@ bool Encoder::write_array(PyObject *object) {
 /// A bytearray among what cannot move as it is: its bytes can.
 bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
   auto step = std::make_unique<HandOverBytes>();
-  const Detachment::Result result = step->detachment.empty(bytearray);
+  PyRef held = PyRef::borrow(bytearray);
+  const Detachment::Result result = step->detachment.run(held, Detachment::Held::kEmptied);
   if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
   if (result != Detachment::Result::kDone) return result == Detachment::Result::kForeign;
   done = true;
   put(Tag::kMoved, records_.shared.size(), number_if(true, bytearray));
   records_.shared.emplace_back(step->detachment.graph());
-  containers_->back().step = std::move(step);  // noted by note_container()
+  move_->steps.back().step = std::move(step);  // noted by note_container()
   return true;
 }
 

@@ -209,12 +209,12 @@ bool Encoder::refuse_buffer(PyObject *object) {
 bool Encoder::spare_lent(PyObject *object, PyObject *owner) {
   if (owner == nullptr || !is_container(owner)) return true;
   const auto noted = std::ranges::find_if(
-      *containers_, [owner](const CopiedContainer &each) { return each.object.get() == owner; });
-  if (noted == containers_->end()) return true;
+      move_->steps, [owner](const CopiedContainer &each) { return each.object.get() == owner; });
+  if (noted == move_->steps.end()) return true;
   const bool is_open =
       std::ranges::any_of(frames_, [owner](const Frame &each) { return each.object == owner; });
   if (!is_open) return refuse(object, "it has moved with another part of the message");
-  containers_->erase(noted);
+  move_->steps.erase(noted);
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
@@ -184,8 +185,12 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return PyByteArray_FromStringAndSize(read_data(operand), size);
     case Tag::kAgain:
       return Py_NewRef(numbered(operand));
+    case Tag::kFrozen:
+      return read_frozen(operand_of(header));
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kMarked:
+      return read_marked(size);
     case Tag::kShared:
       return wrap_shared(Ref<Shared>(message_.body()->shared[operand]));
     default:
@@ -193,11 +198,26 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
   }
 }
 
+PyObject *Decoder::read_frozen(std::uint64_t address) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return nullptr;
+  auto *const object = reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(address));
+  state->pins->pin(*ArenaMemory::of(object));
+  return object;  // it has no references to count
+}
+
 PyObject *Decoder::read_moved(MovedGraph &graph) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
+  for (const Ref<ArenaMemory> &each : graph.arenas) state->pins->pin(*each);
   return graph.attach();
+}
+
+PyObject *Decoder::read_marked(Py_ssize_t index) {
+  if (!marked_)
+    marked_ = PyRef::steal(read_moved(static_cast<MovedGraph &>(*message_.body()->shared.back())));
+  return marked_ ? Py_NewRef(PyList_GET_ITEM(marked_.get(), index)) : nullptr;
 }
 
 PyObject *Decoder::read_text(std::uint64_t header) {

@@ -73,7 +73,9 @@ class Decoder {
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyObject *&object);
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
+  [[nodiscard]] static PyObject *read_frozen(std::uint64_t address);
   [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
+  [[nodiscard]] PyObject *read_marked(Py_ssize_t index);
   [[nodiscard]] PyObject *read_text(std::uint64_t header);
   [[nodiscard]] const char *read_data(std::size_t size) noexcept;
   [[nodiscard]] bool read_shape(std::size_t size);
@@ -117,6 +119,7 @@ class Decoder {
   SmallVector<Frame, 8> frames_;
   std::vector<PyRef> numbered_;
   std::vector<PyRef> shapes_;  // a dict of each, with None as values
+  PyRef marked_;               // the list of what kMarked refers to
   std::vector<Layout> layouts_;
   CollectorPause pause_;
 };

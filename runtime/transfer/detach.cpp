@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/detach.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "transfer/common_objects.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/owner_check.hpp"
 #include "transfer/slots.hpp"
 
@@ -15,37 +18,6 @@ namespace {
 }
 [[nodiscard]] PySetObject *set_parts(PyObject *set) noexcept {
   return reinterpret_cast<PySetObject *>(set);
-}
-
-/// What stands in a set where an element was; static. Null if it cannot be found out.
-[[nodiscard]] PyObject *find_set_dummy() noexcept {
-  const PyRef set = PyRef::steal(PySet_New(nullptr));
-  PyObject *found = nullptr;
-  if (set && PySet_Add(set.get(), Py_True) == 0 && PySet_Discard(set.get(), Py_True) == 1)
-    for_each_slot(set.get(), [&](PyObject *each) { found = each; });
-  PyErr_Clear();
-  return found;
-}
-[[nodiscard]] PyObject *set_dummy() noexcept {
-  static PyObject *const dummy = find_set_dummy();
-  return dummy;
-}
-
-/// One of the objects that all interpreters have in common. Others may be immortal too, but live in
-/// the memory of an interpreter, and end with it.
-[[nodiscard]] bool is_of_all(PyObject *object, PyTypeObject *type) noexcept {
-  if (type == &PyUnicode_Type) return text_parts(object)->state.statically_allocated != 0;
-  if (!_Py_IsImmortal(object)) return false;
-  if (type == &PyLong_Type) {
-    if (!PyUnstable_Long_IsCompact(reinterpret_cast<PyLongObject *>(object))) return false;
-    const PyRef same = PyRef::steal(
-        PyLong_FromSsize_t(PyUnstable_Long_CompactValue(reinterpret_cast<PyLongObject *>(object))));
-    return same.get() == object;
-  }
-  if (type == &PyBytes_Type) return PyBytes_GET_SIZE(object) <= 1;
-  if (type == &PyTuple_Type) return PyTuple_GET_SIZE(object) == 0;
-  return type == &PyBool_Type || Py_IsNone(object) || object == Py_Ellipsis ||
-         object == Py_NotImplemented || object == set_dummy();
 }
 
 [[nodiscard]] PyObject *copy_text(PyObject *text) noexcept {
@@ -188,36 +160,29 @@ Detachment::~Detachment() {
   for (const Replacement &each : replacements_) Py_DECREF(each.original);
 }
 
-Detachment::Result Detachment::empty(PyObject *root) {
-  empties_ = true;
-  PyTypeObject *const type = Py_TYPE(root);
-  const bool has_places = can_be_emptied(type) || type == &PyTuple_Type;
-  if (!has_places || is_of_all(root, type) || !can_move()) return Result::kForeign;
-  PyRef held = PyRef::borrow(root);
-  graph_->root = take_held(root);
-  if (graph_->root == nullptr) return why_;
-  (void)held.release();  // replaced: take_held() took over a reference
-  if (visit_all()) {
-    owner_tags::leave(*graph_);
-    return Result::kDone;
-  }
-  put_back();
-  return why_;
-}
-
-Detachment::Result Detachment::give_away(PyRef &root) {
-  PyObject *const object = root.get();
-  if (Py_REFCNT(object) != 1 || !can_move()) return Result::kForeign;
-  if (PyUnicode_CheckExact(object) && PyUnicode_CHECK_INTERNED(object)) return Result::kForeign;
-  if (is_weakly_referenced(object)) return Result::kForeign;
-  if (take(object) == nullptr) return why_;
+Detachment::Result Detachment::run(PyRef &root, Held held) {
+  held_ = held;
+  if (!can_move()) return Result::kForeign;
+  PyObject *const goes = take(root.get());
+  if (goes == nullptr) return why_;
+  (void)root.release();  // take() took it over
+  graph_->root = goes;
   if (!visit_all()) {
-    put_back();
+    root = take_back();
     return why_;
   }
-  graph_->root = root.release();
   owner_tags::leave(*graph_);
   return Result::kDone;
+}
+
+bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
+  if (is_of_all(object, type)) return true;
+  ArenaMemory *const memory = arena_of(object);
+  if (memory == nullptr) return false;
+  auto &arenas = graph_->arenas;
+  const auto same = [&](const Ref<ArenaMemory> &each) { return each.get() == memory; };
+  if (std::none_of(arenas.rbegin(), arenas.rend(), same)) arenas.emplace_back(memory);
+  return true;
 }
 
 bool Detachment::visit_all() {
@@ -254,7 +219,7 @@ inline PyObject *Detachment::take(PyObject *object) {
   } else if (is_only_here) {
     return take_container(object, type);
   }
-  return is_of_all(object, type) ? object : replace(object);
+  return is_shared(object, type) ? object : replace(object);
 }
 
 /// A container that nothing else refers to moves as it is.
@@ -272,7 +237,7 @@ PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
 
 /// The same for a reference to what somebody else has, too.
 PyObject *Detachment::take_held(PyObject *object) {
-  return is_of_all(object, Py_TYPE(object)) ? object : replace(object);
+  return is_shared(object, Py_TYPE(object)) ? object : replace(object);
 }
 
 /// What goes instead of `object`, the same for every place that refers to it.
@@ -327,7 +292,7 @@ PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
 }
 
 bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
-  return empties_ && can_be_emptied(type);
+  return held_ == Held::kEmptied && can_be_emptied(type);
 }
 
 /// Adds a container to the graph; its places are visited next.
@@ -350,10 +315,14 @@ PyObject *Detachment::refuse(Result why) noexcept {
   return nullptr;
 }
 
-void Detachment::undo() {
-  if (graph_->root == nullptr) return;
-  owner_tags::arrive(*graph_);
-  put_back();
+PyRef Detachment::undo() {
+  if (graph_->root != nullptr) owner_tags::arrive(*graph_);
+  return take_back();
+}
+
+PyRef Detachment::take_back() {
+  if (graph_->root != nullptr) put_back();
+  return PyRef::steal(std::exchange(graph_->root, nullptr));
 }
 
 void Detachment::put_back() {
@@ -384,7 +353,7 @@ void Detachment::put_back() {
     // The collector of 3.13 may have forgotten a dict while that was empty.
     if (is_tracked && !is_copy && PyObject_GC_IsTracked(owner) == 0) PyObject_GC_Track(owner);
   }
-  Py_CLEAR(graph_->root);
+  restore(graph_->root);
   // Who was emptied gets back what came in meanwhile.
   for (const PyRef &twin : twins) {
     if (!is_emptied(Py_TYPE(twin.get()))) continue;

@@ -32,17 +32,16 @@ class Detachment {
   Detachment(const Detachment &) = delete;
   Detachment &operator=(const Detachment &) = delete;
 
-  /// Detaches what `root` contains; containers that the caller or anything else still holds are
-  /// left empty. graph() then has it.
-  [[nodiscard]] Result empty(PyObject *root);
-  /// Detaches `root`, if nothing but this reference holds it, and what it contains; what anything
-  /// else holds is copied. `root` is then null.
-  [[nodiscard]] Result give_away(PyRef &root);
+  /// What becomes of a list, dict, set or bytearray that something else holds, too.
+  enum class Held : std::uint8_t { kEmptied, kCopied };
+
+  /// Detaches `root`, which is then null, and what it contains. graph() then has it.
+  [[nodiscard]] Result run(PyRef &root, Held held);
   [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return graph_; }
-  /// After empty(), if the graph was not received and never will be: everything is as it was
-  /// before, but for what was added meanwhile to a container left empty; that now stands after the
-  /// rest.
-  void undo();
+  /// After run(), if the graph was not received and never will be: everything is as it was before,
+  /// but for what was added meanwhile to a container left empty; that now stands after the rest.
+  /// Returns the root.
+  PyRef undo();
 
  private:
   /// What stays with the sender, and what goes instead.
@@ -56,6 +55,8 @@ class Detachment {
     bool is_held = false;  // somebody else has what they refer to, too
   };
 
+  /// Whether other interpreters may have the very object.
+  [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
   [[nodiscard]] Visit take_opened();
   [[nodiscard]] PyObject *take(PyObject *object);
@@ -69,13 +70,14 @@ class Detachment {
   void open(PyObject *container, bool is_tracked, bool is_held);
   /// Notes why it cannot be done. Returns null.
   PyObject *refuse(Result why) noexcept;
+  [[nodiscard]] PyRef take_back();
   void put_back();
   [[nodiscard]] PyObject *original_of(std::uint64_t index) const noexcept {
     return replacements_[static_cast<std::size_t>(index)].original;
   }
 
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
-  bool empties_ = false;       // containers that something else holds, rather than copying them
+  Held held_ = Held::kEmptied;
   std::vector<Visit> visits_;  // begun, and not yet done
   Visit opened_;               // of the container that was opened last
   Slots opened_rest_;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Leaves and containers; reduce.cpp has the rest.
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/slots.hpp"
 
@@ -28,32 +30,39 @@ constexpr std::uint64_t kMostOpen = 500;
   return all;
 }
 
-Status encode_with(const char *root, PyObject *object, Message &message,
-                   std::vector<CopiedContainer> *containers, bool is_read_often = false) {
+/// `set_up(encoder)` is called before it runs.
+template <typename SetUp>
+Status encode_with(const char *root, PyObject *object, Message &message, Move *move, SetUp set_up) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root, containers);
-  if (is_read_often) encoder.set_read_often();
-  return encoder.run(object, message) ? Code::kOk : Code::kEPYTHON;
+  Encoder encoder(*state, root, move);
+  set_up(encoder);
+  if (encoder.run(object, message)) return {};
+  if (move != nullptr) move->undo();
+  return Code::kEPYTHON;
 }
 
 }  // namespace
 
-Status encode(PyObject *object, const char *root, Message &message) {
+Status encode(PyObject *object, const char *root, Message &message, Move *move) {
   if (const auto record = inline_record_of(object)) {
     message = Message::from_header(*record);
     return {};
   }
-  return encode_with(root, object, message, nullptr);
+  if (arena_of(object) != nullptr) {
+    message = Message::from_frozen(object);
+    return {};
+  }
+  return encode_with(root, object, message, move, [](Encoder &) {});
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
-  return encode_with(root, object, message, nullptr, true);
+  return encode_with(root, object, message, nullptr,
+                     [](Encoder &encoder) { encoder.set_read_often(); });
 }
 
-Status encode_noting(PyObject *object, const char *root, Message &message,
-                     std::vector<CopiedContainer> &containers) {
-  return encode_with(root, object, message, &containers);
+Status encode_moving(PyObject *object, const char *root, Message &message, Move &move) {
+  return encode_with(root, object, message, &move, [](Encoder &encoder) { encoder.set_moving(); });
 }
 
 inline void Encoder::write_text(PyObject *object) {
@@ -77,7 +86,9 @@ inline void Encoder::write_text(PyObject *object) {
 
 bool Encoder::write_leaf(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
-  if (type == &PyUnicode_Type) {
+  if (ArenaMemory *const memory = arena_of(object)) [[unlikely]] {
+    write_frozen(object, *memory);
+  } else if (type == &PyUnicode_Type) {
     write_text(object);
   } else if (type == &PyLong_Type) {
     if (is_compact_int(object)) {
@@ -96,6 +107,16 @@ bool Encoder::write_leaf(PyObject *object) {
   return true;
 }
 
+void Encoder::write_frozen(PyObject *object, ArenaMemory &memory) {
+  if (&memory != last_arena_) {
+    const auto same = [&](const Ref<Shared> &each) { return each.get() == &memory; };
+    if (std::none_of(records_.shared.begin(), records_.shared.end(), same))
+      records_.shared.emplace_back(&memory);
+    last_arena_ = &memory;
+  }
+  put(Tag::kFrozen, reinterpret_cast<std::uintptr_t>(object));
+}
+
 bool Encoder::fail_changed(const char *what) {
   PyErr_Format(PyExc_RuntimeError, "%s changed size while it was copied", what);
   return false;
@@ -103,10 +124,12 @@ bool Encoder::fail_changed(const char *what) {
 
 bool Encoder::run(PyObject *object, Message &message) {
   bool is_done = walk(object);
-  if (starts_again_) {
-    forget();
-    starts_again_ = false;
-    is_done = walk(object);
+  if (starts_again_) is_done = walk_again(object);
+  if (is_done && !marked_.empty() && !hand_over_marked()) {
+    if (PyErr_Occurred()) return false;
+    move_->undo();
+    copies_marked_ = true;
+    is_done = walk_again(object);
   }
   if (!is_done) return false;
   if (is_careful_) records_.plain_containers = 0;
@@ -123,6 +146,14 @@ bool Encoder::walk(PyObject *object) {
   return true;
 }
 
+/// Carefully.
+bool Encoder::walk_again(PyObject *object) {
+  forget();
+  starts_again_ = false;
+  is_careful_ = true;
+  return walk(object);
+}
+
 bool Encoder::is_careful_now() {
   if (is_careful_) return true;
   is_careful_ = true;
@@ -134,8 +165,10 @@ void Encoder::forget() noexcept {
   for (Frame &frame : frames_) release(frame);
   frames_.clear();
   records_.clear();
+  last_arena_ = nullptr;
   numbers_.clear();
   numbered_.clear();
+  marked_.clear();
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
@@ -173,6 +206,8 @@ bool Encoder::step(Frame &frame) {
       return step_shaped(frame);
     case Tag::kReduce:
       return step_reduce(frame);
+    case Tag::kMoved:
+      return step_marked(frame);
     case Tag::kInstance:
       return step_instance(frame);
     case Tag::kLayout:
@@ -318,11 +353,18 @@ void Encoder::write_bytes(PyObject *object) {
 bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (needs_number(object) && write_again(object)) return true;
-  if (containers_ != nullptr && !note_container(object)) return false;
+  if (state_.shells != nullptr) {
+    if (FrozenShell *const shell = state_.shells->find(object)) {
+      write_reference(object, shell);
+      return true;
+    }
+  }
+  if (moves() && !note_container(object)) return false;
   bool done = false;
   if (!open_container(object, type, done)) return false;
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
+  if (type == state_.moved) return write_marked(object);
   const bool is_class = PyType_Check(object) != 0;
   if (!(is_class ? write_class(object, done) : write_instance(object, type, done))) return false;
   return done || (is_careful_now() && write_by_parts(object, type));
@@ -343,9 +385,13 @@ void Encoder::number(PyObject *object) {
 bool Encoder::write_shared(PyObject *object, PyObject *handle) {
   Shared *const shared = reinterpret_cast<HandleObject *>(handle)->shared;
   if (shared == nullptr) return refuse(object, "it is closed");
+  write_reference(object, shared);
+  return true;
+}
+
+void Encoder::write_reference(PyObject *object, Shared *shared) {
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(shared);
-  return true;
 }
 
 /// Whether a move leaves it empty.
@@ -365,7 +411,7 @@ bool Encoder::note_container(PyObject *object) {
                                                    : is_viewed_array(state_, object);
   if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
   if (PyErr_Occurred()) return false;
-  CopiedContainer &copied = containers_->emplace_back();
+  CopiedContainer &copied = move_->steps.emplace_back();
   copied.object = PyRef::borrow(object);
   if (PySet_Check(object)) {
     copied.elements = PyRef::steal(PySet_New(object));
@@ -377,13 +423,15 @@ bool Encoder::note_container(PyObject *object) {
 
 bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
   const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
-  const bool is_inside = is_instance || (!frames_.empty() && frames_.back().is_inside);
+  const bool is_inside = is_instance || this->is_inside();
+  const bool is_moving = moves();
   Frame *const frame = frames_.add();
   if (frame == nullptr) {
     PyErr_NoMemory();
     return false;
   }
-  *frame = {.object = object, .size = size, .tag = tag, .is_inside = is_inside};
+  *frame = {
+      .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
   ++records_.plain_containers;
   if (is_careful_) Py_INCREF(object);
   return true;
@@ -460,7 +508,7 @@ bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
 void Encoder::write_shape(std::size_t shape) {
   const std::size_t size = shapes_.size(shape);
   put(Tag::kShape, size);
-  for (std::size_t i = 0; i < size; ++i) write_text(shapes_.key(shape, i));
+  for (std::size_t i = 0; i < size; ++i) (void)write_leaf(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

@@ -9,49 +9,32 @@
 // has changed meanwhile.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/small_vector.hpp"
 #include "memory/message_builder.hpp"
 #include "memory/message_format.hpp"
+#include "transfer/move.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/shapes.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
 
-/// What a move does to an object of the sender in another way than by emptying a copied container.
-/// Thread: attached. May run Python code.
-class MoveStep {
- public:
-  virtual ~MoveStep() = default;
-  /// The message has gone.
-  virtual void commit() {}
-  /// It was not sent and never will be.
-  virtual void undo() {}
-};
-
-/// A container as it was when it was copied.
-struct CopiedContainer {
-  std::unique_ptr<MoveStep> step;  // or null; if there is one, it is all that is to be done
-  PyRef object;
-  Py_ssize_t size = 0;  // of a list, dict or bytearray
-  PyRef elements;       // of a set: the same ones, in another
-};
-
 class Encoder {
  public:
-  /// `containers`: null, or where to note the containers that a move leaves empty.
-  Encoder(TransferState &state, const char *root,
-          std::vector<CopiedContainer> *containers = nullptr)
-      : state_(state), root_(root), containers_(containers), is_careful_(containers != nullptr) {}
+  /// `move`: where to note what leaves the sender; null if nothing may.
+  Encoder(TransferState &state, const char *root, Move *move = nullptr)
+      : state_(state), root_(root), move_(move) {}
   ~Encoder() { forget(); }
   Encoder(const Encoder &) = delete;
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
+  /// All of it is handed over, by copies. What is done to the sender's objects stays done, so that
+  /// the walk is careful from the beginning.
+  void set_moving() noexcept { is_moving_ = is_careful_ = true; }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
@@ -76,9 +59,11 @@ class Encoder {
     bool numbered = false;   // it has its number, or a tuple: gets one at its end
     bool is_new = false;     // kReduce: a class and the arguments of its __new__
     bool is_inside;          // of an object that is rebuilt from its parts
+    bool is_moving;          // what it contains is handed over
   };
 
   [[nodiscard]] bool walk(PyObject *object);
+  [[nodiscard]] bool walk_again(PyObject *object);
   [[nodiscard]] bool step(Frame &frame);
   [[nodiscard]] bool step_list(Frame &frame);
   [[nodiscard]] bool step_dict(Frame &frame);
@@ -101,6 +86,8 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
   [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
+  void write_reference(PyObject *object, Shared *shared);
+  void write_frozen(PyObject *object, ArenaMemory &memory);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -114,6 +101,11 @@ class Encoder {
   [[nodiscard]] bool push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   /// Ends the open time of an object; true, and it is closed, if it was made deeper down.
   [[nodiscard]] bool made_meanwhile(const Frame &frame);
+
+  // transfer/marked.cpp: what moved() marks.
+  [[nodiscard]] bool write_marked(PyObject *marker);
+  [[nodiscard]] bool step_marked(Frame &frame);
+  [[nodiscard]] bool hand_over_marked();
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -185,8 +177,10 @@ class Encoder {
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
-  /// Whether the sender gives away what it sends.
-  [[nodiscard]] bool moves() const noexcept { return containers_ != nullptr; }
+  /// Whether the sender gives away what comes next.
+  [[nodiscard]] bool moves() const noexcept {
+    return frames_.empty() ? is_moving_ : frames_.back().is_moving;
+  }
   /// Whether what comes next is part of an object that is rebuilt: a move leaves that as it is.
   [[nodiscard]] bool is_inside() noexcept { return !frames_.empty() && frames_.back().is_inside; }
 
@@ -196,23 +190,27 @@ class Encoder {
 
   TransferState &state_;
   const char *const root_;
-  std::vector<CopiedContainer> *const containers_;
-  bool is_careful_;  // from the beginning where containers are noted: what is done to them stays
+  Move *const move_;
+  bool is_careful_ = false;
+  bool is_moving_ = false;
+  bool copies_marked_ = false;  // what moved() marks cannot leave as it is
   bool is_read_often_ = false;
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;
   ObjectTable numbers_;
   std::uint64_t next_number_ = 0;
-  std::vector<PyRef> numbered_;  // keeps the keys of numbers_ alive, if the walk is careful
+  std::vector<PyRef> numbered_;        // keeps the keys of numbers_ alive, if the walk is careful
+  std::vector<PyRef> marked_;          // what moved() gave, to be handed over when the walk is done
+  ArenaMemory *last_arena_ = nullptr;  // of those that the message holds
   ShapeCache shapes_;
   Layout layouts_[kLayouts];  // some of those that were written
   std::uint64_t layouts_written_ = 0;
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
 
-/// As encode(), and notes the containers that a move leaves empty.
-[[nodiscard]] Status encode_noting(PyObject *object, const char *root, Message &message,
-                                   std::vector<CopiedContainer> &containers);
+/// As Move::encode(), by copies.
+[[nodiscard]] Status encode_moving(PyObject *object, const char *root, Message &message,
+                                   Move &move);
 
 }  // namespace interlock

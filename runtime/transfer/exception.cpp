@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Exceptions cross as a tuple (traceback text, class name, message, the exception itself or None):
 // should the exception not be rebuilt, the texts still are. interlock._errors makes and reads it.
+#include "transfer/move.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -24,11 +25,19 @@ Message plain_description(PyObject *exception) {
   return message;
 }
 
+/// As interlock::encode(). What moved() marks has gone then.
+Status encode_parts(const PyRef &parts, Message &message) {
+  Move move;
+  const Status status = encode(parts.get(), "exception", message, &move);
+  move.commit();
+  return status;
+}
+
 /// Describes `exception` whole, else by its texts. False with a Python exception set.
 bool describe(PyObject *exception, Message &message) {
   const PyRef parts = call_errors("describe", exception);
   if (!parts) return false;
-  if (encode(parts.get(), "exception", message).ok()) return true;
+  if (encode_parts(parts, message).ok()) return true;
   if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) return false;
   PyErr_Clear();
   const PyRef texts = PyRef::steal(PyTuple_GetSlice(parts.get(), 0, kTexts));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/move.hpp"
 
+#include "transfer/detach.hpp"
+#include "transfer/encoder.hpp"
 #include "transfer/inline_record.hpp"
 
 namespace interlock {
@@ -29,51 +31,55 @@ bool remove_copied(const CopiedContainer &copied) {
          static_cast<bool>(PyRef::steal(PyObject_CallMethod(object, "clear", nullptr)));
 }
 
+/// A graph that has left as it is.
+class HandOverGraph final : public MoveStep {
+ public:
+  void undo() override { (void)detachment.undo(); }
+  Detachment detachment;
+};
+
 }  // namespace
 
 Status Move::encode(PyObject *object, const char *root, Message &message) {
-  switch (detachment_.empty(object)) {
+  auto step = std::make_unique<HandOverGraph>();
+  PyRef held = PyRef::borrow(object);
+  switch (step->detachment.run(held, Detachment::Held::kEmptied)) {
     case Detachment::Result::kDone:
-      message = Message::from_moved(detachment_.graph());
+      message = Message::from_moved(step->detachment.graph());
+      steps.emplace_back().step = std::move(step);
       return {};
     case Detachment::Result::kNoMemory:
       PyErr_NoMemory();
       return Code::kEPYTHON;
     default:
-      break;
+      return encode_moving(object, root, message, *this);
   }
-  Status status = encode_noting(object, root, message, copied_);
-  if (!status.ok()) {
-    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
-    undo();
-    PyErr_SetRaisedException(Py_NewRef(raised.get()));
-  }
-  return status;
 }
 
-void Move::commit() {
-  for (const CopiedContainer &each : copied_) {
+void Move::commit_all() {
+  for (const CopiedContainer &each : steps) {
     if (each.step) {
       each.step->commit();
     } else if (!remove_copied(each)) {
       PyErr_WriteUnraisable(each.object.get());
     }
   }
-  copied_.clear();
+  steps.clear();
 }
 
-void Move::undo() {
-  detachment_.undo();
-  for (const CopiedContainer &each : copied_) {
-    if (each.step) each.step->undo();
+void Move::undo_all() {
+  PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+  for (auto each = steps.rbegin(); each != steps.rend(); ++each) {
+    if (each->step) each->step->undo();
   }
-  copied_.clear();
+  steps.clear();
+  PyErr_SetRaisedException(raised.release());
 }
 
 Status give_away(PyRef &object, const char *root, Message &message) {
   if (!inline_record_of(object.get())) {
     Detachment detachment;
-    switch (detachment.give_away(object)) {
+    switch (detachment.run(object, Detachment::Held::kCopied)) {
       case Detachment::Result::kDone:
         message = Message::from_moved(detachment.graph());
         return {};
@@ -84,7 +90,9 @@ Status give_away(PyRef &object, const char *root, Message &message) {
         break;
     }
   }
-  const Status status = encode(object.get(), root, message);
+  Move move;
+  const Status status = encode(object.get(), root, message, &move);
+  move.commit();
   if (status.ok()) object = {};
   return status;
 }

@@ -8,6 +8,7 @@
 
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
+#include "memory/arena.hpp"
 
 namespace interlock {
 
@@ -27,7 +28,8 @@ class MovedGraph final : public Shared {
   [[nodiscard]] PyObject *attach();
 
   std::vector<Container> containers;
-  PyObject *root = nullptr;  // owned, until attach()
+  std::vector<Ref<ArenaMemory>> arenas;  // of the frozen objects in it
+  PyObject *root = nullptr;              // owned, until attach()
 
  private:
   /// Frees what was not given to anybody. Thread: any, attached or not.

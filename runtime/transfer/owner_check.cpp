@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <unordered_set>
 
+#include "transfer/freeze.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/slots.hpp"
 
@@ -12,8 +13,10 @@ namespace interlock::owner_tags {
 namespace {
 
 /// Calls `function(block, what)` for the memory of an object itself and of what it keeps elsewhere.
+/// Frozen objects are in memory of their own, and everybody's.
 template <typename Function>
 void for_each_block(PyObject *object, Function function) {
+  if (arena_of(object) != nullptr) return;
   function(memory_of(object), Py_TYPE(object)->tp_name);
   if (PyList_Check(object)) {
     function(reinterpret_cast<PyListObject *>(object)->ob_item, "the items of a list");

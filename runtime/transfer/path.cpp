@@ -95,6 +95,9 @@ class PathWriter {
         return ".__class__";
       case Tag::kReduce:
         return reduce_step(frame);
+      case Tag::kMoved:
+        attributes_ = attributes;
+        return "";
       default:
         return ".elements()" + index;
     }

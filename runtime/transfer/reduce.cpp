@@ -261,7 +261,7 @@ bool Encoder::parts_of_foreign(PyObject *object, PyRef &parts) {
   if (Py_IsNone(parts.get())) {
     parts = {};
   } else if (moves() && !is_inside() && has_descriptor(object)) {
-    containers_->emplace_back().step = std::make_unique<CloseOriginal>(object);
+    move_->steps.emplace_back().step = std::make_unique<CloseOriginal>(object);
   }
   return true;
 }

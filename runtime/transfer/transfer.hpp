@@ -5,20 +5,27 @@
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
 #include "base/status.hpp"
+#include "interpreter/arena_pins.hpp"
 #include "memory/message.hpp"
 #include "transfer/collector_pace.hpp"
+#include "transfer/frozen_shell.hpp"
 #include "transfer/type_table.hpp"
 
 namespace interlock {
 
+class Move;
+
 /// Copies `object` and all that it reaches into `message`. `root` names it in errors, for example
 /// "message"; under "call" a tuple's items are named function, args and kwargs.  A refused object
 /// changes nothing and leaves `message` as it was.
+/// What moved() marks is handed over: `move` then has something to commit() or undo(). Without one,
+/// such objects are refused.
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (__reduce_ex__).
 /// Errors: kEPYTHON (interlock.TransferError, a TypeError, with the path to the culprit; or
 /// whatever
 /// __reduce_ex__ raised).
-[[nodiscard]] Status encode(PyObject *object, const char *root, Message &message);
+[[nodiscard]] Status encode(PyObject *object, const char *root, Message &message,
+                            Move *move = nullptr);
 /// The same for a message that is decoded more than once: its readers share nothing that one of
 /// them could change.
 [[nodiscard]] Status encode_for_many(PyObject *object, const char *root, Message &message);
@@ -45,11 +52,17 @@ struct HandleObject {
 /// A new handle in the calling interpreter; defined by python/handle.cpp.
 [[nodiscard]] PyObject *wrap_shared(Ref<Shared> shared);
 
+/// What interlock.moved() gives: an object to be handed over where this stands.
+struct MarkedObject {
+  PyObject_HEAD PyObject *object;  // owned; null once it has gone
+};
+
 /// What each interpreter's module keeps for the copy. References are owned; null until first used.
 struct TransferState {
   PyTypeObject *handle;      // base type of all handles
   PyTypeObject *buffer;      // of BufferObject
   PyTypeObject *array;       // array.array
+  PyTypeObject *moved;       // of MarkedObject
   PyObject *transfer_error;  // the class
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
@@ -58,6 +71,8 @@ struct TransferState {
   PyObject *reduce_ex;          // "__reduce_ex__"
   PyObject *protocol;           // 5
   PyObject *reduce_foreign;     // interlock._foreign.reduce; null until first used
+  ArenaPins *pins;              // borrowed
+  FrozenShells *shells;         // owned; null until there is one
   TypeTable *types;             // owned; see types_of()
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used

@@ -16,11 +16,11 @@ from pathlib import Path
 
 SCHEDULES = os.environ.get("MUTANT_SCHEDULES", "6000")  # of each strategy, at most
 
-PRODUCT = """../posix/thread_end.cpp base/status.cpp lock/barrier.cpp lock/event.cpp lock/global_lock.cpp
-lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/semaphore.cpp lock/wait_queue.cpp memory/message.cpp
-memory/message_builder.cpp
-channel/chain.cpp channel/channel.cpp channel/loop.cpp channel/loop_bell.cpp channel/rendezvous.cpp
-channel/ring.cpp channel/select.cpp""".split()
+PRODUCT = """../posix/memory.cpp ../posix/thread_end.cpp base/status.cpp lock/barrier.cpp lock/event.cpp
+lock/global_lock.cpp lock/lock_rank.cpp lock/mutex.cpp lock/parker.cpp lock/semaphore.cpp
+lock/wait_queue.cpp memory/arena.cpp memory/message.cpp memory/message_builder.cpp channel/chain.cpp
+channel/channel.cpp channel/loop.cpp channel/loop_bell.cpp channel/rendezvous.cpp channel/ring.cpp
+channel/select.cpp""".split()
 
 # name, file, scenarios, then pairs of a text that stands there once and what it becomes.
 MUTANTS = [

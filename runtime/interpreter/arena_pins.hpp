@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// The arenas that an interpreter has objects of. Frozen objects have no reference counts, so nobody
+// knows which of them an interpreter still refers to: it keeps the memory of each that it has seen
+// until it has ended, with all that it contained.
+#pragma once
+
+#include <unordered_set>
+
+#include "base/python_compat.hpp"
+#include "memory/arena.hpp"
+
+namespace interlock {
+
+/// One for each interpreter in which `_interlock` was imported. The interpreter's lock guards it.
+class ArenaPins final : public RefCounted {
+ public:
+  /// Of the calling interpreter, made if need be; null with a Python exception set. Valid until the
+  /// interpreter has ended.  Thread: attached.
+  [[nodiscard]] static ArenaPins *create_current();
+  /// Of the calling interpreter, which is about to be ended by the caller, who is to drop it when
+  /// that is done; null if there is none. Of an interpreter that anybody else ends, and of the main
+  /// one, it stays for good: they do not say when the last object is gone.  Thread: attached.
+  [[nodiscard]] static Ref<ArenaPins> take_current() noexcept;
+
+  /// Keeps `memory` until the interpreter has ended.
+  void pin(ArenaMemory &memory) {
+    if (&memory != last_) pin_slow(memory);
+  }
+  /// Where the interpreter freezes what is given no arena.
+  [[nodiscard]] Ref<ArenaMemory> default_memory();
+
+ private:
+  ArenaPins() = default;
+  ~ArenaPins() override;
+  template <typename T, typename... Args>
+  friend Ref<T> make_ref(Args &&...args);
+  void pin_slow(ArenaMemory &memory);
+
+  ArenaMemory *last_ = nullptr;
+  std::unordered_set<ArenaMemory *> pinned_;  // owned
+  Ref<ArenaMemory> default_;
+};
+
+}  // namespace interlock

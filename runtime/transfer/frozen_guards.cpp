@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Types are static, so that all interpreters see what is changed here, once for the process, before
+// anything is frozen; the wrappers of methods (3.13-3.15) are each interpreter's own.
+#include "transfer/frozen_guards.hpp"
+
+#include "base/python_compat_frozen.hpp"
+#include "transfer/freeze.hpp"
+
+namespace interlock {
+namespace {
+
+newfunc original_new_reference = nullptr;
+
+/// A new weak reference cannot be entered into an object that is read-only. It has one already,
+/// which CPython gives to who asks for a plain one.
+PyObject *new_reference(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  PyObject *const object = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : nullptr;
+  if (object != nullptr && PyFrozenSet_CheckExact(object) && arena_of(object) != nullptr) {
+    const bool has_callback = PyTuple_GET_SIZE(args) > 1 && !Py_IsNone(PyTuple_GET_ITEM(args, 1));
+    if (has_callback || type != &_PyWeakref_RefType) {
+      PyErr_SetString(PyExc_TypeError,
+                      "cannot create weak reference with a callback, or of a class of its own, to "
+                      "a frozen 'frozenset' object");
+      return nullptr;
+    }
+  }
+  return original_new_reference(type, args, kwargs);
+}
+
+#ifndef PyFrozenDict_CheckExact  // since 3.15 there is no dict behind
+
+richcmpfunc original_compare = nullptr;
+binaryfunc original_or = nullptr;
+traverseproc original_traverse = nullptr;
+
+/// The frozen dict behind `object`; null if that is no mappingproxy of one.
+PyObject *frozen_dict_behind(PyObject *object) {
+  if (!Py_IS_TYPE(object, &PyDictProxy_Type)) return nullptr;
+  PyObject *const dict = FrozenLayout::dict_behind(object);
+  return dict != nullptr && arena_of(dict) != nullptr ? dict : nullptr;
+}
+
+/// An object that may be handed to any code in place of `object`: itself, or a copy of the frozen
+/// dict behind it.
+PyRef harmless(PyObject *object) {
+  PyObject *const dict = frozen_dict_behind(object);
+  return dict != nullptr ? PyRef::steal(PyDict_Copy(dict)) : PyRef::borrow(object);
+}
+
+/// Whether to be asked for comparison does not change the type's objects, nor what they are
+/// compared with, and such a comparison with a dict has no result.
+bool is_no_mapping(PyTypeObject *type) {
+  return type->tp_richcompare == PyBaseObject_Type.tp_richcompare || type == &PyLong_Type ||
+         type == &PyUnicode_Type || type == &PyTuple_Type || type == &PyList_Type ||
+         type == &PyFloat_Type || type == &PyBytes_Type || PyType_IsSubtype(type, &PyType_Type);
+}
+
+PyObject *compare(PyObject *self, PyObject *other, int operation) {
+  PyObject *const dict = frozen_dict_behind(self);
+  if (dict == nullptr) return original_compare(self, other, operation);
+  PyObject *const others = frozen_dict_behind(other);
+  PyObject *const plain = others != nullptr ? others : other;
+  if (PyDict_CheckExact(plain)) return PyDict_Type.tp_richcompare(dict, plain, operation);
+  if (is_no_mapping(Py_TYPE(other))) Py_RETURN_NOTIMPLEMENTED;
+  const PyRef copy = harmless(self);
+  return copy ? PyObject_RichCompare(copy.get(), other, operation) : nullptr;
+}
+
+PyObject *unite(PyObject *left, PyObject *right) {
+  const PyRef first = harmless(left);
+  const PyRef second = first ? harmless(right) : PyRef();
+  if (!second) return nullptr;
+  if (Py_IS_TYPE(first.get(), &PyDictProxy_Type) || Py_IS_TYPE(second.get(), &PyDictProxy_Type))
+    return original_or(first.get(), second.get());
+  return PyNumber_Or(first.get(), second.get());
+}
+
+int traverse(PyObject *self, visitproc visit, void *argument) {
+  return frozen_dict_behind(self) == nullptr ? original_traverse(self, visit, argument) : 0;
+}
+
+/// Replaces a function also in the wrappers of a type's methods, which are those of the calling
+/// interpreter.
+bool replace_in_wrappers(PyTypeObject *type, void *before, void *after) {
+  const PyRef methods = PyRef::steal(PyType_GetDict(type));
+  if (!methods) return false;
+  PyObject *method = nullptr;
+  for (Py_ssize_t place = 0; PyDict_Next(methods.get(), &place, nullptr, &method) != 0;) {
+    if (!Py_IS_TYPE(method, &PyWrapperDescr_Type)) continue;
+    auto *const wrapper = reinterpret_cast<PyWrapperDescrObject *>(method);
+    if (wrapper->d_wrapped == before) wrapper->d_wrapped = after;
+  }
+  return true;
+}
+
+bool install_in_proxies() {
+  if (original_compare == nullptr) {
+    original_compare = std::exchange(PyDictProxy_Type.tp_richcompare, compare);
+    original_or = std::exchange(PyDictProxy_Type.tp_as_number->nb_or, unite);
+    original_traverse = std::exchange(PyDictProxy_Type.tp_traverse, traverse);
+  }
+  return replace_in_wrappers(&PyDictProxy_Type, reinterpret_cast<void *>(original_compare),
+                             reinterpret_cast<void *>(compare)) &&
+         replace_in_wrappers(&PyDictProxy_Type, reinterpret_cast<void *>(original_or),
+                             reinterpret_cast<void *>(unite));
+}
+
+#else
+
+bool install_in_proxies() { return true; }
+
+#endif
+
+}  // namespace
+
+bool install_frozen_guards() {
+  if (!can_freeze()) return true;
+  if (original_new_reference == nullptr)
+    original_new_reference = std::exchange(_PyWeakref_RefType.tp_new, new_reference);
+  return install_in_proxies();
+}
+
+}  // namespace interlock

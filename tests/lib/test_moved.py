@@ -1,0 +1,448 @@
+# SPDX-License-Identifier: MIT
+"""moved() and move=True wherever objects are sent, passed or returned; and what happens when they are not."""
+
+import _thread
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+import unittest
+
+import _interlock
+import interlock
+import support
+from interlock import Channel, moved
+
+
+class Record:
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return isinstance(other, Record) and self.value == other.value
+
+    __hash__ = None
+
+
+class Stubborn:
+    def __reduce_ex__(self, protocol):
+        raise TypeError("it stays")
+
+
+def payloads():
+    """What moves as it is, and what is copied and then emptied."""
+    return [[1, ["two" * 2]], [1, Record([2])]]
+
+
+def echo(*args, **kwargs):
+    return args, kwargs
+
+
+def returning_moved():
+    sys.kept = [[1], "text" * 3]
+    return ["a", moved(sys.kept)]
+
+
+def what_is_left():
+    return sys.kept
+
+
+def wait_for(channel):
+    channel.recv()
+
+
+def wait_in_list(items):
+    items[0].send(0)
+    items[1].recv()
+
+
+def interrupt_main():
+    """As Ctrl-C does."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
+
+
+def raise_with_moved():
+    raise ValueError(moved([1, [2]]))
+
+
+class Everywhere(support.TestCase):
+    """Each way of sending hands over what is marked, and nothing else."""
+
+    def both(self, send, receive):
+        for payload, expected in zip(payloads(), payloads(), strict=True):
+            with self.subTest(payload=payload):
+                kept = payload[1]
+                send(payload)
+                self.assertEqual(receive(), expected)
+                self.assertEqual(payload, [])
+                if isinstance(kept, list):
+                    self.assertEqual(kept, [])
+
+    def test_send(self):
+        channel = Channel(1)
+        self.both(lambda obj: channel.send(moved(obj)), channel.recv)
+        self.both(lambda obj: channel.try_send(moved(obj)), channel.recv)
+        self.both(lambda obj: channel.send(moved(obj), move=True), channel.recv)
+        sender = channel.sender()
+        self.both(lambda obj: sender.send(obj, move=True), channel.recv)
+        self.both(lambda obj: sender.try_send(obj, move=True), channel.recv)
+
+    def test_asend(self):
+        channel = Channel(1)
+        for end in (channel, channel.sender()):
+            self.both(lambda obj, end=end: asyncio.run(self.until_sent(end.asend(obj, move=True))), channel.recv)
+            self.both(lambda obj, end=end: asyncio.run(self.until_sent(end.asend(moved(obj)))), channel.recv)
+
+    async def until_sent(self, sending):
+        await sending
+
+    def test_send_many(self):
+        channel = Channel(None)
+        for end in (channel, channel.sender()):
+            self.both(lambda obj, end=end: end.send_many((obj,), move=True), channel.recv)
+            self.both(lambda obj, end=end: end.send_many((each for each in [obj]), move=True), channel.recv)
+            self.both(lambda obj, end=end: end.send_many([moved(obj)]), channel.recv)
+
+    def test_select(self):
+        full, channel = Channel(1), Channel(1)
+        full.send(0)
+        self.both(lambda obj: interlock.select([(full, moved(obj)), (channel, moved(obj))]), channel.recv)
+
+        def send(obj, sender=channel.sender()):  # noqa: B008
+            mark = moved(obj)
+            interlock.select([(full, mark), (full, mark), (sender, mark), (channel, mark)], biased=True)
+
+        self.both(send, channel.recv)
+
+    def test_arguments(self):
+        got = []
+        interpreter = self.interpreter()
+        self.both(lambda obj: got.append(interpreter.call(echo, moved(obj))), lambda: got.pop()[0][0])
+        self.both(lambda obj: got.append(interpreter.call(echo, key=moved(obj))), lambda: got.pop()[1]["key"])
+        self.both(lambda obj: got.append(interpreter.submit(echo, moved(obj))), lambda: got.pop().result()[0][0])
+        self.both(lambda obj: got.append(interpreter.call(echo, {1: moved(obj)})), lambda: got.pop()[0][0][1])
+
+    def test_pool(self):
+        with interlock.Pool(1) as pool:
+            got = []
+            self.both(lambda obj: got.append(pool.submit(echo, moved(obj))), lambda: got.pop().result()[0][0])
+            self.both(lambda obj: got.append(list(pool.map(echo, [moved(obj)]))), lambda: got.pop()[0][0][0])
+            kept = [[n] for n in range(500)]
+            self.assertEqual(list(pool.map(echo, map(moved, kept))), [(([n],), {}) for n in range(500)])
+            self.assertEqual(kept, [[]] * 500)
+
+    def test_proxies(self):
+        interpreter, got = self.interpreter(), []
+        proxy = interpreter.call(interlock.proxy, {"key": 1})
+        self.both(lambda obj: proxy.update(got=moved(obj)), lambda: proxy["got"])
+        self.both(lambda obj: got.append(proxy.pop.submit("new", moved(obj))), lambda: got.pop().result())
+
+    def test_a_proxy_of_ones_own_gets_the_object(self):
+        sent = [1]
+        own = interlock.proxy({})
+        own["got"] = moved(sent)
+        own.update(more=moved(sent))
+        self.assertIs(own.unwrap()["got"], sent)
+        self.assertIs(own.unwrap()["more"], sent)
+
+    def test_a_result(self):
+        interpreter = self.interpreter()
+        self.assertEqual(interpreter.call(returning_moved), ["a", [[1], "text" * 3]])
+        self.assertEqual(interpreter.call(what_is_left), [])
+
+    def test_an_exception(self):
+        with self.assertRaises(ValueError) as caught:
+            self.interpreter().call(raise_with_moved)
+        self.assertEqual(caught.exception.args, ([1, [2]],))
+
+    def test_a_list_of_items_is_left_empty(self):
+        channel = Channel(None)
+        inner = [1]
+        items = [inner, "text" * 3, 7, Record(8), None]
+        channel.send_many(items, move=True)
+        self.assertEqual((items, inner), ([], []))
+        self.assertEqual(channel.recv_many(9), [[1], "text" * 3, 7, Record(8), None])
+
+    def test_what_is_not_marked_is_copied(self):
+        channel, copied, given = Channel(1), [1], [2]
+        channel.send([copied, moved(given), copied])
+        got = channel.recv()
+        self.assertEqual((got, copied, given), ([[1], [2], [1]], [1], []))
+        self.assertIs(got[0], got[2])
+
+    def test_what_two_marked_objects_share_arrives_once(self):
+        for payload in payloads():
+            channel, shared = Channel(1), [payload]
+            channel.send((moved(payload), moved(shared), {"k": moved([payload])}))
+            first, second, third = channel.recv()
+            self.assertIs(second[0], first)
+            self.assertIs(third["k"][0], first)
+            self.assertEqual((payload, shared), ([], []))
+
+    def test_a_mark_that_is_met_twice(self):
+        for payload in payloads():
+            channel, mark = Channel(1), moved(payload)
+            channel.send([mark, [mark]])
+            got = channel.recv()
+            self.assertIs(got[0], got[1][0])
+
+    def test_inside_an_instance(self):
+        channel, given = Channel(1), [1]
+        record = Record(moved(given))
+        channel.send(record)
+        self.assertEqual((channel.recv(), given), (Record([1]), []))
+
+    @unittest.skipUnless(_interlock.can_move(), "objects are copied")
+    def test_what_only_the_mark_holds_is_handed_over(self):
+        channel = Channel(2)
+        item = bytes(1000)
+        mark, address = moved(item), id(item)
+        del item
+        channel.send(mark)
+        self.assertEqual(id(channel.recv()), address)
+        items = [bytes(1001), bytes(1002)]
+        addresses = [id(each) for each in items]
+        channel.send_many(items, move=True)
+        self.assertEqual([id(each) for each in channel.recv_many(2)], addresses)
+        channel.send_many((each for each in [bytes(1003)]), move=True)
+        self.assertEqual(len(channel.recv()), 1003)
+
+
+class Marks(support.TestCase):
+    def test_good_for_once(self):
+        for payload in payloads():
+            channel, mark = Channel(1), moved(payload)
+            channel.send(mark)
+            self.assertEqual(repr(mark), "<interlock.moved, done>")
+            with self.assertRaisesRegex(interlock.TransferError, r"message\[0\]: .* has moved before"):
+                channel.try_send([mark])
+            with self.assertRaisesRegex(ValueError, "has moved before"):
+                mark.take()
+
+    def test_take(self):
+        sent = [1]
+        mark = moved(sent)
+        self.assertEqual(repr(mark), "<interlock.moved of a list>")
+        self.assertIs(mark.take(), sent)
+        with self.assertRaises(interlock.TransferError):
+            Channel(1).send(mark)
+
+    def test_arguments(self):
+        for wrong in ((), (1, 2)):
+            with self.assertRaises(TypeError):
+                moved(*wrong)
+        with self.assertRaises(TypeError):
+            moved(obj=1)
+
+    def test_are_collected(self):
+        cycle = []
+        cycle.append(moved(cycle))
+        del cycle
+        gc.collect()
+        self.assertFalse([each for each in gc.get_objects() if type(each) is moved])
+
+    def test_what_is_read_more_than_once_is_not_moved(self):
+        mark = moved([1])
+        with self.assertRaisesRegex(interlock.TransferError, "not moved"):
+            interlock.Channel(1).send(lambda: mark)
+        self.assertEqual(mark.take(), [1])
+
+    def test_code_that_uses_the_mark_meanwhile(self):
+        channel, mark = Channel(1), moved([1])
+
+        class Taker:
+            def __reduce_ex__(self, protocol):
+                mark.take()
+                return list, ()
+
+        with self.assertRaisesRegex(interlock.TransferError, "has moved before"):
+            channel.send([mark, Taker()])
+        mark = moved([Record(1)])
+        with self.assertRaisesRegex(interlock.TransferError, "has moved before"):
+            channel.send([mark, Taker()])
+        self.assertEqual(len(channel), 0)
+
+
+class Failing(support.TestCase):
+    """What was not sent is where it was, and the mark is as good as new."""
+
+    def unchanged(self, send, *errors):
+        for payload, expected in zip(payloads(), payloads(), strict=True):
+            kept, mark = payload[1], moved(payload)
+            with self.subTest(payload=payload):
+                if errors:
+                    with self.assertRaises(errors):
+                        send(mark)
+                else:
+                    send(mark)
+                self.assertEqual(payload, expected)
+                self.assertIs(payload[1], kept)
+                self.assertIs(mark.take(), payload)
+
+    def test_no_room(self):
+        channel = Channel(1)
+        channel.send(0)
+        self.unchanged(channel.try_send, interlock.ChannelFull)
+        self.unchanged(lambda mark: channel.send(mark, timeout=0.001), TimeoutError)
+        self.unchanged(lambda mark: channel.send_many([mark], timeout=0.001), TimeoutError)
+        self.unchanged(lambda mark: channel.send_many((mark for _ in "1"), timeout=0.001), TimeoutError)
+        self.unchanged(lambda mark: interlock.select([(channel, mark)], timeout=0.001), TimeoutError)
+        self.unchanged(lambda mark: interlock.select([(channel, mark), interlock.after(0)]))
+
+    def test_a_closed_channel(self):
+        channel = Channel(1)
+        sender = channel.sender()
+        sender.close()
+        for end in (channel, sender):
+            self.unchanged(end.send, interlock.ChannelClosed)
+            self.unchanged(lambda mark, end=end: end.send_many([mark]), interlock.ChannelClosed)
+            self.unchanged(lambda mark, end=end: interlock.select([(end, mark)]), interlock.ChannelClosed)
+
+    def test_a_refused_neighbour(self):
+        interpreter, channel = self.interpreter(), Channel(4)
+        refused = interlock.TransferError
+        self.unchanged(lambda mark: channel.send([mark, Stubborn()]), refused)
+        self.unchanged(lambda mark: channel.send_many([mark, Stubborn()]), refused)
+        self.unchanged(lambda mark: interlock.select([(channel, mark), (channel, Stubborn())]), refused)
+        self.unchanged(lambda mark: interpreter.call(echo, mark, Stubborn()), refused)
+        self.unchanged(lambda mark: interpreter.submit(echo, mark, Stubborn()), refused)
+        self.assertEqual(len(channel), 0)
+
+    def test_a_refused_part_has_a_path(self):
+        payload = [1, {"bad": Stubborn()}]
+        with self.assertRaisesRegex(interlock.TransferError, r"^args\[0\]\['k'\]\[1\]\['bad'\]: .*: it stays$"):
+            self.interpreter().call(echo, {"k": moved(payload)})
+        self.assertEqual(len(payload), 2)
+
+    def test_an_interpreter_that_has_ended(self):
+        interpreter = interlock.Interpreter()
+        proxy = interpreter.call(interlock.proxy, [])
+        interpreter.close()
+        self.unchanged(lambda mark: interpreter.call(echo, mark), interlock.InterpreterEnded)
+        self.unchanged(lambda mark: interpreter.submit(echo, mark), interlock.InterpreterEnded)
+        self.unchanged(proxy.append, interlock.InterpreterEnded)
+
+    def test_a_list_keeps_what_was_not_sent(self):
+        channel = Channel(2)
+        inner = [[n] for n in range(4)]
+        items = [*inner, "text" * 2]
+        with self.assertRaises(TimeoutError) as caught:
+            channel.send_many(items, timeout=0.001, move=True)
+        self.assertEqual(caught.exception.sent, 2)
+        self.assertEqual(items, [[2], [3], "text" * 2])
+        self.assertIs(items[0], inner[2])
+        self.assertEqual(inner, [[], [], [2], [3]])
+        items.insert(1, Stubborn())
+        with self.assertRaises(interlock.TransferError):
+            channel.send_many(items, move=True)
+        self.assertIs(items[0], inner[2])
+        self.assertEqual((items[0], items[2:]), ([2], [[3], "text" * 2]))
+
+    def test_a_cancelled_asend(self):
+        async def cancelled(mark, channel):
+            task = asyncio.ensure_future(channel.asend(mark))
+            await asyncio.sleep(0)  # it runs until it waits
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
+        for capacity in (0, 1):
+
+            def fail(mark, capacity=capacity):
+                channel = Channel(capacity)
+                if capacity:
+                    channel.send(0)
+                asyncio.run(cancelled(mark, channel))
+
+            self.unchanged(fail)
+
+    def test_an_asend_that_is_dropped(self):
+        def drop(mark):
+            channel = Channel(0)
+            sending = channel.asend(mark)
+            loop = asyncio.new_event_loop()
+            task = loop.create_task(sending)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+            task._log_destroy_pending = False
+            loop.close()
+            del task, sending
+            gc.collect()
+
+        self.unchanged(drop)
+
+    def test_an_asend_that_was_never_awaited(self):
+        self.unchanged(lambda mark: Channel(1).asend(mark).close())
+
+    def test_a_call_that_is_interrupted_before_it_begins(self):
+        interpreter = self.interpreter()
+        gate = Channel(1)
+
+        def interrupted(mark):
+            busy = interpreter.submit(wait_for, gate)
+            while interpreter.stats()["queued"]:
+                pass
+            timer = threading.Timer(0, self.interrupt_when_queued, (interpreter,))
+            timer.start()
+            try:
+                interpreter.call(echo, mark)
+            finally:
+                timer.join()
+                gate.send(0)
+                busy.result(support.LIMIT)
+
+        self.unchanged(interrupted, KeyboardInterrupt)
+
+    def interrupt_when_queued(self, interpreter):
+        while interpreter.stats()["queued"] == 0:
+            pass
+        interrupt_main()
+
+    def test_a_call_that_is_interrupted_after_it_began_keeps_what_it_got(self):
+        begun, gate = Channel(1), Channel(1)
+        sent = [begun, gate]
+        thread = self.in_thread(lambda: (begun.recv(support.LIMIT), interrupt_main()))
+        with self.assertRaises(KeyboardInterrupt):
+            self.interpreter().call(wait_in_list, moved(sent))
+        thread.join(support.LIMIT)
+        self.assertEqual(sent, [])
+
+    def test_a_pool_that_is_shut_down(self):
+        pool = interlock.Pool(1)
+        pool.shutdown()
+        self.unchanged(lambda mark: pool.submit(echo, mark), RuntimeError)
+        self.unchanged(lambda mark: pool.map(echo, [mark]), RuntimeError)
+
+    def test_arguments_of_a_map_that_cannot_cross(self):
+        with interlock.Pool(1) as pool:
+            self.unchanged(lambda mark: pool.map(echo, [mark, Stubborn()]), interlock.TransferError)
+
+
+class Dropped(support.TestCase):
+    def test_messages_that_nobody_receives_are_freed(self):
+        def drop(count):
+            channel = Channel(None)
+            for _ in range(count):
+                channel.send([moved([1.5, ["x" * 9]]), moved({"k": [2]})])
+                with contextlib.suppress(interlock.TransferError):
+                    channel.send([moved([1.5, ["x" * 9]]), Stubborn()])
+            channel.cancel()
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        drop(50)
+        before = drop(10)
+        self.assertLess(drop(500) - before, 400)
+
+
+if __name__ == "__main__":
+    if not _interlock.can_move() and "PYTHONMALLOC" not in os.environ:  # -X dev
+        os.environ["PYTHONMALLOC"] = "mimalloc"
+        os.execv(sys.executable, sys.orig_argv)
+    support.main()
