@@ -6,6 +6,7 @@ import importlib
 import operator
 import sys
 import types
+import weakref
 
 import _interlock
 
@@ -13,7 +14,6 @@ from ._registry import (
     _CLASS_SKIPPED,
     _MAIN,
     _MAIN_NAMESPACE,
-    _AttributesOf,
     _build,
     _entries,
     _entry,
@@ -25,6 +25,7 @@ from ._registry import (
 
 
 def _class_parts(cls, entry):
+    _build.watched.append((weakref.ref(cls), None, _interlock.type_version(cls)))
     module = cls.__module__
     is_main = module == _MAIN and (_interlock.interpreter_id() == 0 if entry.native else True)
     namespace = entry.namespace
@@ -34,9 +35,6 @@ def _class_parts(cls, entry):
     attributes = _enum_attributes(cls) if is_enum else _attributes(cls)
     state = {"version": entry.version, "attributes": attributes}
     owner = vars(cls)
-    for name in attributes:
-        if name in owner:
-            _build.watched.append((_AttributesIn(cls), name, owner[name]))
     args = (
         entry.key, namespace, type(cls), cls.__name__, cls.__bases__, module, cls.__qualname__,
     )  # fmt: skip
@@ -50,11 +48,6 @@ def _class_parts(cls, entry):
     body = {name: owner[name] for name in ("__slots__", "__orig_bases__") if name in owner}
     create = _create_typed_dict if _is_typed_dict(cls) else _create_class
     return create, (*args, body), state, None, None, _fill_class
-
-
-class _AttributesIn(_AttributesOf):
-    def __getitem__(self, name):
-        return vars(self._reference())[name]
 
 
 def _is_enum(cls):

@@ -19,7 +19,7 @@ import types
 import _interlock
 
 from . import _classes, _functions
-from ._registry import _build, _entries, _entry, _known, _still_holds
+from ._registry import _build, _by_key, _entries, _entry, _known  # noqa: F401 (_by_key: for the decoder)
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -45,7 +45,7 @@ _TYPE_NAMES = {id(value): name for name, value in vars(types).items() if isinsta
 def _definition(obj):
     entry = _entry(obj)
     definition = entry.definition
-    if definition is not None and (not entry.native or _still_holds(entry.watched)):
+    if definition is not None and (not entry.native or _interlock.still_holds(entry.watched)):
         return definition
     _build.watched, _build.constant = [], True
     try:

@@ -13,7 +13,6 @@ from ._registry import (
     _CLASS_SKIPPED,
     _MAIN,
     _MAIN_NAMESPACE,
-    _AttributesOf,
     _build,
     _entries,
     _is_constant,
@@ -64,7 +63,7 @@ def _function_parts(function, entry):
     cells = function.__closure__ or ()
     for cell in cells:
         _watch_cell(cell)
-    _build.watched.append((_AttributesOf(function), "__code__", code))
+    _build.watched.append((weakref.ref(function), None, code))
     args = (
         entry.key, namespace, function.__module__, function.__name__, function.__qualname__, code,
         function.__closure__, tuple([_cell_key(cell, function) for cell in cells]),

@@ -56,21 +56,6 @@ _recent = collections.deque(maxlen=256)  # keeps definitions without a name from
 _build = _Build()
 
 
-def _still_holds(watched):
-    if watched is None:
-        return False
-    try:
-        for owner, name, value in watched:
-            if name is None:
-                if owner.cell_contents is not value:
-                    return False
-            elif owner[name] is not value:
-                return False
-    except (KeyError, ValueError):
-        return False
-    return True
-
-
 def _entry(obj):
     with _lock:
         entry = _entries.get(id(obj))
@@ -118,16 +103,6 @@ def _is_constant(value):
         return True
     classes = type(value).__mro__
     return any(f"{each.__module__}.{each.__qualname__}" in _CONSTANT_NAMES for each in classes)
-
-
-class _AttributesOf:
-    """A view of an object's attributes that does not keep the object alive."""
-
-    def __init__(self, obj):
-        self._reference = weakref.ref(obj)
-
-    def __getitem__(self, name):
-        return getattr(self._reference(), name, None)
 
 
 def _keep(obj, namespace):

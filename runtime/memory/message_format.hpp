@@ -28,11 +28,12 @@ enum class Tag : std::uint8_t {
   kUcs4,   // of 4 bytes
   kBytes,  // operand: bytes; then they
   kByteArray,
-  kAgain,   // operand: the number of an object met before
-  kShared,  // operand: index of a Shared of the message
-  kMoved,   // the same: of a MovedGraph, which is received once
-  kMarked,  // operand: the index of an item of the list that the last Shared, a MovedGraph, is
-  kFrozen,  // operand: the address of an object in an arena, whose memory the message holds
+  kAgain,       // operand: the number of an object met before
+  kDefinition,  // a class or function. Operand: index of a Definition, a Shared of the message
+  kShared,      // operand: index of a Shared of the message
+  kMoved,       // the same: of a MovedGraph, which is received once
+  kMarked,      // operand: the index of an item of the list that the last Shared, a MovedGraph, is
+  kFrozen,      // operand: the address of an object in an arena, whose memory the message holds
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,

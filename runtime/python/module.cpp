@@ -33,6 +33,15 @@ PyObject *check_transfer(PyObject *, PyObject *object) {
   Py_RETURN_NONE;
 }
 
+PyObject *still_holds_now(PyObject *, PyObject *watched) {
+  return PyBool_FromLong(still_holds(watched));
+}
+
+PyObject *type_version(PyObject *, PyObject *type) {
+  if (!PyType_Check(type)) return PyErr_Format(PyExc_TypeError, "a class is needed, not %R", type);
+  return PyLong_FromUnsignedLong(TypeTable::version_of(reinterpret_cast<PyTypeObject *>(type)));
+}
+
 PyObject *parallelism(PyObject *, PyObject *) {
   return PyLong_FromUnsignedLong(available_parallelism());
 }
@@ -76,6 +85,12 @@ PyMethodDef functions[] = {
      "check_transfer(obj, /)\n--\n\nRaise TransferError if obj cannot leave its interpreter."},
     {"unique_number", unique_number, METH_NOARGS,
      "unique_number()\n--\n\nA number that no other call in this process gives."},
+    {"still_holds", still_holds_now, METH_O,
+     "still_holds(watched, /)\n--\n\nWhether what a definition was made of is as it was: a list of "
+     "(owner, name, value)."},
+    {"type_version", type_version, METH_O,
+     "type_version(cls, /)\n--\n\nA number that changes when an attribute of cls or of a base is "
+     "set or\ndeleted; 0 if that cannot be told."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
     {"select", as_method(select), METH_FASTCALL | METH_KEYWORDS,
@@ -177,6 +192,9 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
+  Py_VISIT(state->transfer.restore);
+  Py_VISIT(state->transfer.entries);
+  Py_VISIT(state->transfer.by_key);
   Py_VISIT(state->transfer.reduce_ex);
   Py_VISIT(state->transfer.protocol);
   Py_VISIT(state->transfer.reduce_foreign);
@@ -206,6 +224,9 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.reducers);
   Py_CLEAR(state->transfer.reduce_definition);
   Py_CLEAR(state->transfer.new_object);
+  Py_CLEAR(state->transfer.restore);
+  Py_CLEAR(state->transfer.entries);
+  Py_CLEAR(state->transfer.by_key);
   Py_CLEAR(state->transfer.reduce_ex);
   Py_CLEAR(state->transfer.protocol);
   Py_CLEAR(state->definition);

@@ -185,6 +185,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return PyByteArray_FromStringAndSize(read_data(operand), size);
     case Tag::kAgain:
       return Py_NewRef(numbered(operand));
+    case Tag::kDefinition:
+      return read_definition(*message_.body()->shared[operand]);
     case Tag::kFrozen:
       return read_frozen(operand_of(header));
     case Tag::kMoved:

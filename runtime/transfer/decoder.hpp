@@ -90,6 +90,7 @@ class Decoder {
   [[nodiscard]] static bool add_item(Frame &frame, PyObject *child);
   [[nodiscard]] bool add_shaped(Frame &frame, std::size_t index, PyObject *child);
   [[nodiscard]] static bool add_part(Frame &frame, PyObject *child);
+  [[nodiscard]] PyObject *read_definition(Shared &shared);  // transfer/named.cpp
   // transfer/instance.cpp
   void add_layout(Frame &frame, PyObject *type);
   [[nodiscard]] bool open_instance(Frame &frame);

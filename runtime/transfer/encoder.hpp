@@ -129,14 +129,21 @@ class Encoder {
   [[nodiscard]] static std::size_t place_of_layout(const PyTypeObject *type) noexcept {
     return reinterpret_cast<std::uintptr_t>(type) / 64 % kLayouts;
   }
-  [[nodiscard]] bool write_class(PyObject *object, bool &written);
   [[nodiscard]] bool write_instance(PyObject *object, PyTypeObject *type, bool &written);
   [[nodiscard]] bool open_layout(PyObject *object, const Attributes &attributes);
   [[nodiscard]] bool step_layout(Frame &frame);
   [[nodiscard]] bool begin_instance(PyObject *object, const Layout &layout);
   [[nodiscard]] bool step_instance(Frame &frame);
 
-  // transfer/reduce.cpp: what crosses by name or by its parts.
+  // transfer/named.cpp: what crosses by name or definition.
+  [[nodiscard]] bool write_known(PyObject *object, bool &written);
+  [[nodiscard]] bool write_definition(PyObject *object, PyObject *definition);
+  [[nodiscard]] bool write_module(PyObject *object);
+  [[nodiscard]] bool write_named(PyObject *object, bool &written);
+  [[nodiscard]] bool write_under(PyObject *object, PyRef name);
+  [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
+
+  // transfer/reduce.cpp: what crosses by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
   /// Whether find_reducer() runs no code for this type.
@@ -146,9 +153,6 @@ class Encoder {
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
   [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
-  [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
-  [[nodiscard]] bool write_module(PyObject *object);
-  [[nodiscard]] bool write_named(PyObject *object, bool &written);
   /// Appends a note with the path to the exception that Python code of the object raised.
   void note_path();
   bool explain_refusal(PyObject *object);

@@ -6,54 +6,6 @@
 #include "transfer/rebuild.hpp"
 
 namespace interlock {
-namespace {
-
-/// What `name` is in a mapping that is a dict (borrowed), without running code.
-[[nodiscard]] PyObject *get(PyObject *dict, PyObject *name) noexcept {
-  if (dict == nullptr || !PyDict_CheckExact(dict)) return nullptr;
-  PyObject *const found = PyDict_GetItemWithError(dict, name);
-  PyErr_Clear();
-  return found;
-}
-
-/// Whether importing `module` and looking up `name` there gives `type` in every interpreter, as far
-/// as can be said without running code.
-[[nodiscard]] bool is_found(PyTypeObject *type, PyObject *module_name, PyObject *name) noexcept {
-  if (!PyUnicode_CheckExact(module_name) || !PyUnicode_CheckExact(name) ||
-      PyUnicode_EqualToUTF8(module_name, "__main__") != 0)
-    return false;
-  PyObject *const module = get(PyImport_GetModuleDict(), module_name);
-  if (module == nullptr || !PyModule_Check(module)) return false;
-  PyObject *const names = PyModule_GetDict(module);
-  const PyRef spec = PyRef::steal(PyUnicode_InternFromString("__spec__"));
-  PyObject *const found_spec = spec ? get(names, spec.get()) : nullptr;
-  return found_spec != nullptr && !Py_IsNone(found_spec) &&
-         get(names, name) == reinterpret_cast<PyObject *>(type);
-}
-
-}  // namespace
-
-/// A class that is found under its name without running code.
-bool Encoder::write_class(PyObject *object, bool &written) {
-  auto *const type = reinterpret_cast<PyTypeObject *>(object);
-  PyTypeObject *const metaclass = Py_TYPE(object);
-  if (metaclass->tp_getattro != PyType_Type.tp_getattro ||
-      Py_TYPE(metaclass)->tp_hash != PyType_Type.tp_hash)
-    return true;
-  if (metaclass != &PyType_Type) {
-    PyObject *reducer = nullptr;
-    if (!is_remembered(metaclass)) return true;
-    if (!find_reducer(metaclass, reducer)) return false;
-    if (reducer != nullptr) return true;
-  }
-  PyRef module = PyRef::steal(PyType_GetModuleName(type));
-  PyRef name = PyRef::steal(PyType_GetQualName(type));
-  PyErr_Clear();
-  if (!module || !name || !is_found(type, module.get(), name.get())) return true;
-  written = true;
-  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
-}
-
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   Attributes attributes;
   if (!find_attributes(object, types_of(state_).find(type), attributes)) return true;

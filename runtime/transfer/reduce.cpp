@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What crosses by name (modules, importable classes and functions), and every other object by the
-// parts that copyreg or its __reduce_ex__(5) give. Definitions that no import finds are handed to
-// interlock._definitions.
+// What is taken apart: by the parts that register(), copyreg or its own __reduce_ex__(5) give.
 #include <cstring>
 
 #include "transfer/array.hpp"
@@ -11,53 +9,8 @@
 namespace interlock {
 namespace {
 
-/// `object.name` if it is there and a str, else null without an exception.
-PyRef text_attribute(PyObject *object, const char *name) {
-  PyObject *value = nullptr;
-  if (PyObject_GetOptionalAttrString(object, name, &value) < 0) PyErr_Clear();
-  PyRef text = PyRef::steal(value);
-  return text && PyUnicode_CheckExact(text.get()) ? std::move(text) : PyRef();
-}
-
-/// Whether `import name` gives other interpreters their own copy: it was imported here, from
-/// somewhere.
-bool is_importable(PyObject *name) {
-  if (PyUnicode_CompareWithASCIIString(name, "__main__") == 0) return false;
-  const PyRef module = PyRef::steal(PyImport_GetModule(name));
-  if (!module) return false;
-  PyObject *spec = nullptr;
-  if (PyObject_GetOptionalAttrString(module.get(), "__spec__", &spec) <= 0) {
-    PyErr_Clear();
-    return false;
-  }
-  const bool importable = !Py_IsNone(spec);
-  Py_DECREF(spec);
-  return importable;
-}
-
-/// What `module.qualified_name` gives, or null without an exception.
-PyRef look_up(PyObject *module_name, PyObject *qualified_name) {
-  PyRef found = PyRef::steal(PyImport_GetModule(module_name));
-  const PyRef dot = PyRef::steal(PyUnicode_FromString("."));
-  const PyRef names = dot ? PyRef::steal(PyUnicode_Split(qualified_name, dot.get(), -1)) : PyRef();
-  for (Py_ssize_t i = 0; found && names && i < PyList_GET_SIZE(names.get()); ++i) {
-    PyObject *next = nullptr;
-    if (PyObject_GetOptionalAttr(found.get(), PyList_GET_ITEM(names.get(), i), &next) < 0)
-      PyErr_Clear();
-    found = PyRef::steal(next);
-  }
-  PyErr_Clear();
-  return names ? std::move(found) : PyRef();
-}
-
 /// Of how many types it is remembered what is registered for them.
 constexpr Py_ssize_t kMostRemembered = 1000;
-
-bool is_named(PyObject *object) {
-  return PyType_Check(object) || PyFunction_Check(object) ||
-         (PyCFunction_Check(object) && (PyCFunction_GET_SELF(object) == nullptr ||
-                                        PyModule_Check(PyCFunction_GET_SELF(object))));
-}
 
 bool is_socket(const PyTypeObject *type) {
   while (type != nullptr && std::strcmp(type->tp_name, "_socket.socket") != 0) type = type->tp_base;
@@ -102,12 +55,16 @@ bool load_reducers(TransferState &state) {
   state.dispatch_table = PyObject_GetAttrString(copyreg.get(), "dispatch_table");
   state.reducers = PyObject_GetAttrString(definitions.get(), "reducers");
   state.reduce_definition = PyObject_GetAttrString(definitions.get(), "reduce_definition");
-  if (state.dispatch_table == nullptr || state.reducers == nullptr ||
-      state.reduce_definition == nullptr)
-    return false;
+  state.restore = PyObject_GetAttrString(definitions.get(), "_restore");
+  state.entries = PyObject_GetAttrString(definitions.get(), "_entries");
+  state.by_key = PyObject_GetAttrString(definitions.get(), "_by_key");
   state.reduce_ex = PyUnicode_InternFromString("__reduce_ex__");
   state.protocol = PyLong_FromLong(5);
-  if (state.reduce_ex == nullptr || state.protocol == nullptr) return false;
+  for (PyObject *const each :
+       {state.dispatch_table, state.reducers, state.reduce_definition, state.restore, state.entries,
+        state.by_key, state.reduce_ex, state.protocol}) {
+    if (each == nullptr) return false;
+  }
   state.new_object = PyObject_GetAttrString(copyreg.get(), "__newobj__");
   return state.new_object != nullptr;
 }
@@ -124,7 +81,7 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
     if (!is_read_often_ && has_array_storage(state_, object)) return write_array(object);
     if (PyErr_Occurred()) return false;
   }
-  if (reducer == nullptr && is_named(object)) {
+  if (reducer == nullptr) {
     bool written = false;
     if (!write_named(object, written)) return false;
     if (written) return true;
@@ -134,39 +91,12 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
     reducer = state_.reduce_definition;
   PyRef parts = parts_of(object, reducer);
   if (!parts) return false;
+  if (PyTuple_Check(parts.get()) && PyTuple_GET_SIZE(parts.get()) == 2 &&
+      PyTuple_GET_ITEM(parts.get(), 0) == state_.restore)
+    return write_definition(object, PyTuple_GET_ITEM(PyTuple_GET_ITEM(parts.get(), 1), 0));
   if (PyObject_TypeCheck(parts.get(), state_.handle)) return write_shared(object, parts.get());
   if (!PyUnicode_Check(parts.get())) return open_reduce(object, std::move(parts));
-  PyRef module = text_attribute(object, "__module__");
-  const PyRef found = module ? look_up(module.get(), parts.get()) : PyRef();
-  if (!found || found.get() != object || !is_importable(module.get()))
-    return refuse(object, "its __reduce_ex__ gives a name under which it cannot be imported");
-  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), parts.get())));
-}
-
-bool Encoder::write_module(PyObject *object) {
-  PyRef name = text_attribute(object, "__name__");
-  const bool is_main = name && PyUnicode_CompareWithASCIIString(name.get(), "__main__") == 0;
-  if (!name || (!is_main && !is_importable(name.get())))
-    return refuse(object, "no import finds it");
-  return open_name(Tag::kModule, object, PyRef::steal(PyTuple_Pack(1, name.get())));
-}
-
-bool Encoder::write_named(PyObject *object, bool &written) {
-  const PyRef module = text_attribute(object, "__module__");
-  const PyRef name = text_attribute(object, "__qualname__");
-  if (!module || !name || !is_importable(module.get())) return true;
-  const PyRef found = look_up(module.get(), name.get());
-  if (found.get() != object) return true;
-  written = true;
-  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
-}
-
-bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
-  if (!names) return false;
-  put(tag, 0, kNumbered);
-  number(object);
-  const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
-  return push_items(tag, object, std::move(names), size);
+  return write_under(object, std::move(parts));
 }
 
 bool Encoder::is_remembered(PyTypeObject *type) const noexcept {

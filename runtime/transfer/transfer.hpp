@@ -67,6 +67,9 @@ struct TransferState {
   PyObject *dispatch_table;  // copyreg.dispatch_table
   PyObject *reducers;        // interlock._definitions.reducers: type -> function(object) -> parts
   PyObject *reduce_definition;  // interlock._definitions.reduce_definition
+  PyObject *restore;            // interlock._definitions._restore
+  PyObject *entries;            // interlock._registry._entries
+  PyObject *by_key;             // interlock._registry._by_key
   PyObject *new_object;         // copyreg.__newobj__
   PyObject *reduce_ex;          // "__reduce_ex__"
   PyObject *protocol;           // 5
@@ -87,6 +90,11 @@ struct TransferState {
   if (state.types == nullptr) state.types = new TypeTable;
   return *state.types;
 }
+/// Whether everything that interlock._definitions watches for a definition is as it was: a list of
+/// (owner, name, value), where a cell has that value, or a dict under that name, or the function of
+/// a weak reference as its code, or the class of one as its version.
+/// Thread: attached. Runs no Python code; leaves no exception set.
+[[nodiscard]] bool still_holds(PyObject *watched) noexcept;
 /// Fills what takes an import. False with a Python exception set.
 [[nodiscard]] bool load_reducers(TransferState &state);
 

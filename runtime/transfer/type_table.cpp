@@ -147,7 +147,7 @@ bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attri
 }
 
 const TypeFacts &TypeTable::look_up(PyTypeObject *type) {
-  const unsigned version = PyUnstable_Type_AssignVersionTag(type) != 0 ? type->tp_version_tag : 0;
+  const unsigned version = version_of(type);
   if (version == 0) return other_;  // it has changed too often, or there are too many types
   if (entries_.size() > kMost) entries_.clear();
   Entry &entry = entries_[type];

@@ -55,6 +55,13 @@ class TypeTable {
     const bool is_same = type == last_ && type->tp_version_tag == last_version_;
     return is_same ? *last_facts_ : look_up(type);
   }
+  /// The number of the present version of a type; 0 if it has none. Thread: attached.
+  [[nodiscard]] static unsigned version_of(PyTypeObject *type) noexcept {
+    return PyUnstable_Type_AssignVersionTag(type) != 0 ? type->tp_version_tag : 0;
+  }
+  [[nodiscard]] static bool is_version(const PyTypeObject *type, unsigned long version) noexcept {
+    return version != 0 && type->tp_version_tag == version;
+  }
 
  private:
   [[nodiscard]] const TypeFacts &look_up(PyTypeObject *type);
