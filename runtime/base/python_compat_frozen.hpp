@@ -53,6 +53,11 @@ class FrozenLayout {
     parts->utf8_length = size;
   }
 
+  [[nodiscard]] static bool has_utf8(PyObject *text) noexcept {
+    return PyUnicode_IS_ASCII(text) ||
+           reinterpret_cast<PyCompactUnicodeObject *>(text)->utf8 != nullptr;
+  }
+
   [[nodiscard]] static std::size_t size_of_tuple(Py_ssize_t size) noexcept {
     return kCollectorHead + static_cast<std::size_t>(PyTuple_Type.tp_basicsize) +
            static_cast<std::size_t>(size) * sizeof(PyObject *);

@@ -21,7 +21,8 @@ struct interlock_loop {
 
 struct interlock_value {
   interlock::Message message;
-  std::optional<std::string> text;  // of a str, once asked for
+  std::optional<std::string> text;   // of a str, once asked for
+  mutable interlock::Message plain;  // of a frozen one, by value, once asked for
 };
 
 struct interlock_interpreter {

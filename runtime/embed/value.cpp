@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Values of the C ABI. Nothing here touches Python.
+// Values of the C ABI. Nothing here needs an interpreter.
 #include "embed/value.hpp"
 
 #include <new>
@@ -8,6 +8,7 @@
 #include "embed/error.hpp"
 #include "embed/handles.hpp"
 #include "interlock.h"
+#include "transfer/freeze.hpp"
 
 namespace interlock {
 namespace {
@@ -58,9 +59,16 @@ int report_type(const char *wanted) {
   return report(Status(Code::kETYPE, std::string("the value is not ") + wanted));
 }
 
+/// What a frozen str, bytes, int or float is by value; any other message is itself.
+const Message &readable(const interlock_value &value) {
+  if (!is_frozen(value.message)) return value.message;
+  if (value.plain.empty()) value.plain = thaw(value.message);
+  return value.plain;
+}
+
 int create(Message message, interlock_value_t **value) {
   if (value == nullptr) return report(Status(Code::kEINVAL, "value is null"));
-  *value = new (std::nothrow) interlock_value{std::move(message), std::nullopt};
+  *value = new (std::nothrow) interlock_value{std::move(message), std::nullopt, {}};
   return *value != nullptr ? INTERLOCK_OK : report(Code::kENOMEM);
 }
 
@@ -97,7 +105,7 @@ int interlock_value_from_bytes(const void *data, size_t size, interlock_value_t 
 }
 
 interlock_type_t interlock_value_type(const interlock_value_t *value) {
-  switch (value->message.type()) {
+  switch (readable(*value).type()) {
     case Message::Type::kNone:
       return INTERLOCK_TYPE_NONE;
     case Message::Type::kBool:
@@ -116,28 +124,28 @@ interlock_type_t interlock_value_type(const interlock_value_t *value) {
 }
 
 int interlock_value_as_bool(const interlock_value_t *value, int *result) {
-  const auto held = value->message.as_bool();
+  const auto held = readable(*value).as_bool();
   if (!held) return report_type("a bool");
   *result = *held ? 1 : 0;
   return INTERLOCK_OK;
 }
 
 int interlock_value_as_int64(const interlock_value_t *value, int64_t *result) {
-  const auto held = value->message.as_int64();
+  const auto held = readable(*value).as_int64();
   if (!held) return report_type("an int of 64 bits");
   *result = *held;
   return INTERLOCK_OK;
 }
 
 int interlock_value_as_double(const interlock_value_t *value, double *result) {
-  const auto held = value->message.as_double();
+  const auto held = readable(*value).as_double();
   if (!held) return report_type("a float");
   *result = *held;
   return INTERLOCK_OK;
 }
 
 int interlock_value_as_string(interlock_value_t *value, const char **text, size_t *size) {
-  if (!value->text) value->text = value->message.as_utf8();
+  if (!value->text) value->text = readable(*value).as_utf8();
   if (!value->text) return report_type("a str that UTF-8 can express");
   *text = value->text->c_str();
   *size = value->text->size();
@@ -145,7 +153,7 @@ int interlock_value_as_string(interlock_value_t *value, const char **text, size_
 }
 
 int interlock_value_as_bytes(const interlock_value_t *value, const void **data, size_t *size) {
-  const auto held = value->message.as_bytes();
+  const auto held = readable(*value).as_bytes();
   if (!held) return report_type("bytes");
   *data = held->data();
   *size = held->size();

@@ -22,7 +22,6 @@ struct Table {
   Atomic<ArenaMemory *> entries[kEntries];
 };
 Atomic<Table *> tables[kEntries];
-Atomic<bool> is_any{false};  // has there ever been one?
 
 std::uint64_t number_of(const void *address) noexcept {
   return reinterpret_cast<std::uintptr_t>(address);
@@ -50,14 +49,6 @@ bool make_tables(const char *start, std::size_t size) noexcept {
   return true;
 }
 
-void enter(const char *start, std::size_t size, ArenaMemory *memory) noexcept {
-  for (std::size_t at = 0; at < size; at += kGranule) {
-    const std::uint64_t address = number_of(start + at);
-    entry_of(*table_of(address), address) = memory;
-  }
-  if (memory != nullptr) is_any = true;
-}
-
 std::size_t rounded_up(std::size_t size, std::size_t to) noexcept {
   return (size + to - 1) / to * to;
 }
@@ -78,20 +69,26 @@ Mutex &holds_mutex() noexcept {
 
 }  // namespace
 
-ArenaMemory *ArenaMemory::of(const void *address) noexcept {
-  // Relaxed: who has an address in an arena was given it by who wrote is_any and the tables before,
-  // so that these loads cannot miss it; others may see either.
-  if (!load_relaxed(is_any)) return nullptr;
+ArenaMemory *ArenaMemory::find(const void *address) noexcept {
   const std::uint64_t number = number_of(address);
   if (number >> kAddressBits != 0) return nullptr;
   // SYNC(arena table): pairs with compare_exchange_strong() in make_tables().
   Table *const table = load_acquire(table_of(number));
+  // Relaxed: as in of().
   return table != nullptr ? load_relaxed(entry_of(*table, number)) : nullptr;
+}
+
+void ArenaMemory::enter(const Segment &segment, ArenaMemory *memory) noexcept {
+  for (std::size_t at = 0; at < segment.size; at += kGranule) {
+    const std::uint64_t address = number_of(segment.start + at);
+    entry_of(*table_of(address), address) = memory;
+  }
+  if (memory != nullptr) is_any_ = true;
 }
 
 ArenaMemory::~ArenaMemory() {
   for (const Segment &each : segments_) {
-    enter(each.start, each.size, nullptr);
+    enter(each, nullptr);
     unmap_memory(each.start, each.size);
   }
 }
@@ -127,7 +124,7 @@ ArenaMemory::Segment ArenaMemory::new_segment(std::size_t at_least) noexcept {
     unmap_memory(segment.start, segment.size);
     return {};
   }
-  enter(segment.start, segment.size, this);
+  enter(segment, this);
   mapped_ += segment.size;
   return segment;
 }
@@ -196,7 +193,7 @@ ArenaMemory::Writer::~Writer() {
       (void)protect(each.start, first_used_ - 1, first_used_, true);
       memory_.give_open(each);
     } else {
-      enter(each.start, each.size, nullptr);
+      enter(each, nullptr);
       memory_.mapped_ -= each.size;
       unmap_memory(each.start, each.size);
     }

@@ -29,7 +29,11 @@ class ArenaMemory final : public Shared {
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kArenaMemory; }
   /// The one that `address` lies in, or null. Nobody but the caller keeps it from ending.
   /// Thread: any.  Blocks: never.
-  [[nodiscard]] static ArenaMemory *of(const void *address) noexcept;
+  [[nodiscard]] static ArenaMemory *of(const void *address) noexcept {
+    // Relaxed: who has an address in an arena was given it by who wrote this and the tables before,
+    // so that no load can miss them; for others it is all the same.
+    return load_relaxed(is_any_) ? find(address) : nullptr;
+  }
   /// Bytes that objects take.  Thread: any.
   [[nodiscard]] std::uint64_t used() const noexcept { return used_; }
   [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
@@ -75,10 +79,14 @@ class ArenaMemory final : public Shared {
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
 
+  [[nodiscard]] static ArenaMemory *find(const void *address) noexcept;
+  static void enter(const Segment &segment, ArenaMemory *memory) noexcept;
   [[nodiscard]] Segment new_segment(std::size_t at_least) noexcept;
   [[nodiscard]] Segment take_open() noexcept;
   void give_open(const Segment &segment) noexcept;
   [[nodiscard]] bool reaches(const ArenaMemory &other) const noexcept;
+
+  static inline Atomic<bool> is_any_{false};  // has there ever been one with an object?
 
   const std::uint64_t limit_;
   Atomic<std::uint64_t> used_{0};

@@ -232,6 +232,27 @@ PyObject *Freezer::copy_set(PyObject *set) {
   return copy;
 }
 
+Message thaw(const Message &message) {
+  auto *const object =
+      reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(operand_of(message.header())));
+  PyTypeObject *const type = Py_TYPE(object);
+  if (type == &PyBytes_Type)
+    return Message::from_bytes(
+        {PyBytes_AS_STRING(object), static_cast<std::size_t>(PyBytes_GET_SIZE(object))});
+  if (type == &PyFloat_Type) return Message::from_double(PyFloat_AS_DOUBLE(object));
+  if (type == &PyLong_Type) {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object, &overflow);
+    if (overflow == 0) return Message::from_int64(value);
+  }
+  if (type == &PyUnicode_Type && FrozenLayout::has_utf8(object)) {
+    Py_ssize_t size = 0;
+    const char *const utf8 = PyUnicode_AsUTF8AndSize(object, &size);
+    return Message::from_utf8({utf8, static_cast<std::size_t>(size)});
+  }
+  return message.copy();
+}
+
 bool can_freeze() noexcept { return FrozenLayout::kKnown && DictTable::verified(); }
 
 }  // namespace interlock

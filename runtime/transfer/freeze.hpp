@@ -7,6 +7,7 @@
 
 #include "base/python_compat.hpp"
 #include "memory/arena.hpp"
+#include "memory/message.hpp"
 #include "transfer/object_table.hpp"
 
 namespace interlock {
@@ -19,6 +20,13 @@ namespace interlock {
 [[nodiscard]] inline ArenaMemory *arena_of(PyObject *object) noexcept {
   return _Py_IsImmortal(object) ? ArenaMemory::of(object) : nullptr;
 }
+
+[[nodiscard]] inline bool is_frozen(const Message &message) noexcept {
+  return message.is_inline() && tag_of(message.header()) == Tag::kFrozen;
+}
+/// The message of a frozen object by value, if that is a str that UTF-8 can express, bytes, an int
+/// of 64 bits or a float; else a copy of the message.  Thread: any, attached or not.
+[[nodiscard]] Message thaw(const Message &message);
 
 enum class FreezeResult : std::uint8_t {
   kDone,

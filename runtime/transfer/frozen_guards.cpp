@@ -93,12 +93,13 @@ bool replace_in_wrappers(PyTypeObject *type, void *before, void *after) {
   return true;
 }
 
-bool install_in_proxies() {
-  if (original_compare == nullptr) {
-    original_compare = std::exchange(PyDictProxy_Type.tp_richcompare, compare);
-    original_or = std::exchange(PyDictProxy_Type.tp_as_number->nb_or, unite);
-    original_traverse = std::exchange(PyDictProxy_Type.tp_traverse, traverse);
-  }
+void install_in_proxy_type() {
+  original_compare = std::exchange(PyDictProxy_Type.tp_richcompare, compare);
+  original_or = std::exchange(PyDictProxy_Type.tp_as_number->nb_or, unite);
+  original_traverse = std::exchange(PyDictProxy_Type.tp_traverse, traverse);
+}
+
+bool install_in_wrappers() {
   return replace_in_wrappers(&PyDictProxy_Type, reinterpret_cast<void *>(original_compare),
                              reinterpret_cast<void *>(compare)) &&
          replace_in_wrappers(&PyDictProxy_Type, reinterpret_cast<void *>(original_or),
@@ -107,7 +108,9 @@ bool install_in_proxies() {
 
 #else
 
-bool install_in_proxies() { return true; }
+void install_in_proxy_type() {}
+
+bool install_in_wrappers() { return true; }
 
 #endif
 
@@ -115,9 +118,12 @@ bool install_in_proxies() { return true; }
 
 bool install_frozen_guards() {
   if (!can_freeze()) return true;
-  if (original_new_reference == nullptr)
+  static const bool is_installed = [] {
     original_new_reference = std::exchange(_PyWeakref_RefType.tp_new, new_reference);
-  return install_in_proxies();
+    install_in_proxy_type();
+    return true;
+  }();
+  return is_installed && install_in_wrappers();
 }
 
 }  // namespace interlock

@@ -111,3 +111,40 @@ Test(embed, threads_that_python_never_saw_use_interpreters) {
   cr_assert_eq(interlock_runtime_end(60), INTERLOCK_OK, "%s", interlock_error_message());
   cr_assert_eq(interlock_interpreter_create(NULL, &interpreter), INTERLOCK_ESTATE);
 }
+
+Test(embed, frozen_values_are_read_as_what_they_are) {
+  cr_assert_eq(interlock_runtime_start(0, NULL), INTERLOCK_OK, "%s", interlock_error_message());
+  interlock_channel_t *channel = create_channel(8);
+  interlock_interpreter_t *interpreter;
+  cr_assert_eq(interlock_interpreter_create(NULL, &interpreter), INTERLOCK_OK, "%s",
+               interlock_error_message());
+  cr_assert_eq(interlock_interpreter_give_channel(interpreter, "channel", channel), INTERLOCK_OK);
+  const char *const program =
+      "from interlock import freeze\n"
+      "for each in ('text' * 3, '\\xe9' * 3, '\\ud800' * 3, b'ab' * 3, 2.5 * 3, 1 << 62, 1 << 64, "
+      "['x' * 3]):\n"
+      "  channel.send(freeze(each))\n";
+  cr_assert_eq(interlock_interpreter_run(interpreter, program), INTERLOCK_OK, "%s",
+               interlock_error_message());
+  cr_assert_eq(interlock_interpreter_close(interpreter, 60), INTERLOCK_OK);
+  const interlock_type_t types[] = {
+      INTERLOCK_TYPE_STRING, INTERLOCK_TYPE_STRING, INTERLOCK_TYPE_OTHER, INTERLOCK_TYPE_BYTES,
+      INTERLOCK_TYPE_DOUBLE, INTERLOCK_TYPE_INT,    INTERLOCK_TYPE_OTHER, INTERLOCK_TYPE_OTHER};
+  const char *text;
+  size_t size;
+  for (size_t i = 0; i < sizeof types / sizeof *types; ++i) {
+    interlock_value_t *value;
+    cr_assert_eq(interlock_channel_recv(channel, &value, 60), INTERLOCK_OK);
+    cr_assert_eq(interlock_value_type(value), types[i], "value %zu", i);
+    if (i < 2) {
+      cr_assert_eq(interlock_value_as_string(value, &text, &size), INTERLOCK_OK);
+      cr_assert_str_eq(text, i == 0 ? "texttexttext" : "\xc3\xa9\xc3\xa9\xc3\xa9");
+    }
+    double number;
+    if (i == 4) cr_assert_eq(interlock_value_as_double(value, &number), INTERLOCK_OK);
+    if (i == 4) cr_assert_eq(number, 7.5);
+    interlock_value_release(value);
+  }
+  interlock_channel_release(channel);
+  cr_assert_eq(interlock_runtime_end(60), INTERLOCK_OK, "%s", interlock_error_message());
+}
