@@ -19,6 +19,8 @@ import sys
 import types
 import uuid
 
+import interlock
+
 FIELDS = ("value", "other", "link")
 
 
@@ -440,6 +442,11 @@ class Maker:
             datetime.timedelta(rng.randrange(99)), types.SimpleNamespace(value=self.any(), link=self.any()),
         ))  # fmt: skip
 
+    def frozen(self):
+        """In an arena, which other interpreters share."""
+        parts = [self.leaf() for _ in range(self.rng.randrange(6))]
+        return interlock.freeze((self.number(), parts, b"bytes of the arena"))
+
     def nest(self):
         """Deeper than most code goes by recursion."""
         made = self.any()
@@ -450,7 +457,7 @@ class Maker:
     MAKERS = (
         *[leaf] * 4, *[list] * 3, *[tuple] * 3, *[dict] * 4, *[set] * 2, frozenset, dicts_of_a_shape, other_dict,
         deque, bytearray, array, memoryview, *[instance] * 3, point, attributes, subclassed_leaf, exception, callable,
-        standard, nest,
+        standard, nest, frozen,
     )  # fmt: skip
 
 

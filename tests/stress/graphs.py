@@ -29,8 +29,21 @@ from graph_maker import Maker, describe, spoil
 check_owners = getattr(_interlock, "check_owners", bool)  # in builds with --enable-owner-tags
 HANG = 120  # seconds for a round
 IN_WAYS = ("recv", "try_recv", "recv_many", "iterate", "arecv", "select")
-OUT_WAYS = ("send", "move", "move", "try_send", "try_move", "select", "asend", "send_many", "timeout")
-CALL_WAYS = ("argument", "keyword", "result", "exception", "captured", "proxy", "proxied attribute", "nested")
+OUT_WAYS = (
+    "send", "try_send", "select", "asend", "send_many", "timeout",
+    "move", "move", "try_move", "select_moved", "asend_moved", "send_many_moved",
+)  # fmt: skip
+CALL_WAYS = (
+    "argument",
+    "keyword",
+    "result",
+    "exception",
+    "captured",
+    "proxy",
+    "proxied attribute",
+    "nested",
+    "moved argument",
+)
 
 
 class Mismatch(AssertionError):
@@ -71,6 +84,12 @@ def give(channel, way, obj):
     """True if it was moved."""
     if way == "move":
         channel.send(obj, timeout=HANG, move=True)
+    elif way == "select_moved":
+        interlock.select([(channel, interlock.moved(obj)), interlock.after(HANG)])
+    elif way == "asend_moved":
+        asyncio.run(channel.asend(interlock.moved(obj)))
+    elif way == "send_many_moved":
+        channel.send_many([interlock.moved(obj)], HANG)
     elif way in ("try_send", "try_move"):
         try:
             channel.try_send(obj, move=way == "try_move")
@@ -87,7 +106,7 @@ def give(channel, way, obj):
         channel.send(obj, HANG)
     else:
         channel.send(obj, HANG)
-    return way in ("move", "try_move")
+    return way == "move" or way.endswith("_move") or way.endswith("_moved")
 
 
 def fail_first(obj):
@@ -250,6 +269,9 @@ def call(way, interpreter, other, obj, expected, rng):
         proxy = interpreter.call(keeper)
         proxy.kept = obj
         check(proxy.take(), expected, "set and taken through a proxy")
+    elif way == "moved argument":
+        result = interpreter.call(check_and_return, expected, obj=interlock.moved(obj))
+        return check(result, expected, "returned after it was moved")
     else:
         check(interpreter.call(call_back, other, obj, expected), expected, "after a nested call")
     check(obj, expected, f"the caller's own after {way}")
