@@ -93,13 +93,16 @@ void Message::destroy_owned() noexcept {
   std::free(owned);
 }
 
-Message Message::from_frozen(const void *object) noexcept {
-  ArenaMemory::of(object)->retain();
+Message Message::from_frozen(const void *object, ArenaMemory &memory) noexcept {
+  memory.retain();
   return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
 }
 
 Message Message::copy() const noexcept {
-  if (is_frozen()) return from_frozen(object_at(operand_of(header())));
+  if (is_frozen()) {
+    const void *const object = object_at(operand_of(header()));
+    return from_frozen(object, *ArenaMemory::of(object));
+  }
   if (body() == nullptr) return Message(word_);
   const std::uint64_t *const words = body()->words();
   MessageBuilder builder;

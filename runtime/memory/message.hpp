@@ -21,6 +21,8 @@
 
 namespace interlock {
 
+class ArenaMemory;
+
 /// Move-only. Thread: owned by one thread at a time; a message that is only read may be read by
 /// many.
 class Message {
@@ -60,8 +62,9 @@ class Message {
     if (word_ != 0 && (word_ & 1) == 0) destroy_owned();
   }
 
-  /// Of an object in an arena.  Thread: any to which the arena is known to live.
-  [[nodiscard]] static Message from_frozen(const void *object) noexcept;
+  /// Of an object in an arena, with that arena's memory.  Thread: any to which that is known to
+  /// live.
+  [[nodiscard]] static Message from_frozen(const void *object, ArenaMemory &memory) noexcept;
   [[nodiscard]] static Message from_none();
   [[nodiscard]] static Message from_bool(bool value);
   [[nodiscard]] static Message from_int64(std::int64_t value) {

@@ -169,14 +169,14 @@ bool run_call(PyObject *function, PyObject *arguments, PyObject *keywords, Messa
 }
 
 Message encode_raised() {
-  const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
+  PyRef exception = PyRef::steal(PyErr_GetRaisedException());
   if (!Py_IS_TYPE(exception.get(), reinterpret_cast<PyTypeObject *>(PyExc_KeyboardInterrupt)))
-    return encode_exception(exception.get());
+    return encode_exception(std::move(exception));
   // Whoever interrupts often repeats it: the second is not to disturb the report of the first.
   Interpreter *const home = Interpreter::current();
-  if (home == nullptr) return encode_exception(exception.get());
+  if (home == nullptr) return encode_exception(std::move(exception));
   const Interpreter::InterruptHold hold(*home);
-  return encode_exception(exception.get());
+  return encode_exception(std::move(exception));
 }
 
 }  // namespace interlock

@@ -94,6 +94,8 @@ Ref<Memory> lend_memory(PyRef view) {
   return {};
 }
 
+constexpr const char *kHasMoved = "it has moved with another part of the message";
+
 bool is_contiguous(const Py_buffer &view) noexcept {
   return PyBuffer_IsContiguous(&view, 'A') != 0;
 }
@@ -208,12 +210,13 @@ bool Encoder::refuse_buffer(PyObject *object) {
 /// false then, and refused.
 bool Encoder::spare_lent(PyObject *object, PyObject *owner) {
   if (owner == nullptr || !is_container(owner)) return true;
+  if (survey_ != nullptr && survey_->is_part(owner)) return refuse(object, kHasMoved);
   const auto noted = std::ranges::find_if(
       move_->steps, [owner](const CopiedContainer &each) { return each.object.get() == owner; });
   if (noted == move_->steps.end()) return true;
   const bool is_open =
       std::ranges::any_of(frames_, [owner](const Frame &each) { return each.object == owner; });
-  if (!is_open) return refuse(object, "it has moved with another part of the message");
+  if (!is_open) return refuse(object, kHasMoved);
   move_->steps.erase(noted);
   return true;
 }

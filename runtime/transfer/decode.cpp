@@ -5,6 +5,8 @@
 #include "base/check.hpp"
 #include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
+#include "transfer/freeze.hpp"
+#include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/rebuild.hpp"
 
@@ -31,6 +33,15 @@ namespace {
   return PyList_Append(object, item) == 0;
 }
 
+[[nodiscard]] PyObject *read_frozen(std::uint64_t header) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return nullptr;
+  auto *const object =
+      reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(operand_of(header)));
+  state->pins->pin(*ArenaMemory::of(object));
+  return object;  // it has no references to count
+}
+
 }  // namespace
 
 PyObject *decode(const Message &message) {
@@ -38,6 +49,7 @@ PyObject *decode(const Message &message) {
     TransferState *const state = transfer_state();
     return state != nullptr ? state->ints.make(inline_int(message)) : nullptr;
   }
+  if (is_frozen(message)) return read_frozen(message.header());
   return decode_first(message, SIZE_MAX);
 }
 
@@ -188,9 +200,11 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
     case Tag::kDefinition:
       return read_definition(*message_.body()->shared[operand]);
     case Tag::kFrozen:
-      return read_frozen(operand_of(header));
+      return read_frozen(header);
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+    case Tag::kPart:
+      return Py_NewRef(graph_->parts[operand]);
     case Tag::kMarked:
       return read_marked(size);
     case Tag::kShared:
@@ -200,20 +214,12 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
   }
 }
 
-PyObject *Decoder::read_frozen(std::uint64_t address) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return nullptr;
-  auto *const object = reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(address));
-  state->pins->pin(*ArenaMemory::of(object));
-  return object;  // it has no references to count
-}
-
 PyObject *Decoder::read_moved(MovedGraph &graph) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return nullptr;
   state->pace.before_attaching(graph.containers.size());
   for (const Ref<ArenaMemory> &each : graph.arenas) state->pins->pin(*each);
-  return graph.attach();
+  return receive(graph);
 }
 
 PyObject *Decoder::read_marked(Py_ssize_t index) {

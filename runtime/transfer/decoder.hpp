@@ -17,13 +17,15 @@ namespace interlock {
 
 class Decoder {
  public:
-  /// `limit`: how many children of the top-level object to build.
-  Decoder(const Message &message, std::size_t limit)
+  /// `limit`: how many children of the top-level object to build. `graph`: null, or in which the
+  /// object is to stand.
+  Decoder(const Message &message, std::size_t limit, const MovedGraph *graph = nullptr)
       : message_(message),
         inline_(message.is_inline() ? message.header() : 0),
         next_(message.is_inline() ? &inline_ : message.body()->words()),
         end_(next_ + (message.is_inline() ? 1 : message.body()->size)),
-        limit_(limit) {}
+        limit_(limit),
+        graph_(graph) {}
   ~Decoder();
   Decoder(const Decoder &) = delete;
   Decoder &operator=(const Decoder &) = delete;
@@ -73,7 +75,6 @@ class Decoder {
   /// Reads one record. It gives an object, or opens a frame, or completes a late one.
   [[nodiscard]] bool read(PyObject *&object);
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
-  [[nodiscard]] static PyObject *read_frozen(std::uint64_t address);
   [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
   [[nodiscard]] PyObject *read_marked(Py_ssize_t index);
   [[nodiscard]] PyObject *read_text(std::uint64_t header);
@@ -117,6 +118,7 @@ class Decoder {
   const std::uint64_t *next_;
   const std::uint64_t *const end_;
   const std::size_t limit_;
+  const MovedGraph *const graph_;
   SmallVector<Frame, 8> frames_;
   std::vector<PyRef> numbered_;
   std::vector<PyRef> shapes_;  // a dict of each, with None as values

@@ -2,13 +2,14 @@
 #include "transfer/detach.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "transfer/common_objects.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/owner_check.hpp"
+#include "transfer/plain.hpp"
 #include "transfer/slots.hpp"
+#include "transfer/transfer.hpp"
 
 namespace interlock {
 namespace {
@@ -43,24 +44,17 @@ namespace {
   return PyLong_FromNativeBytes(bytes.data(), bytes.size(), kSigned);
 }
 
-/// A nan's hash comes from its address, so that a copy would not be found where it is a key.
-[[nodiscard]] bool has_nan(PyObject *number) noexcept {
-  if (PyFloat_CheckExact(number)) return std::isnan(PyFloat_AS_DOUBLE(number));
-  const Py_complex value = PyComplex_AsCComplex(number);
-  return std::isnan(value.real) || std::isnan(value.imag);
+/// Null for want of memory, perhaps with a Python exception set.
+[[nodiscard]] PyObject *copy_leaf(PyObject *leaf, PyTypeObject *type) {
+  if (type == &PyUnicode_Type) return copy_text(leaf);
+  if (type == &PyLong_Type) return copy_int(leaf);
+  if (type == &PyFloat_Type) return PyFloat_FromDouble(PyFloat_AS_DOUBLE(leaf));
+  if (type == &PyComplex_Type) return PyComplex_FromCComplex(PyComplex_AsCComplex(leaf));
+  return PyBytes_FromStringAndSize(PyBytes_AS_STRING(leaf), PyBytes_GET_SIZE(leaf));
 }
 
 [[nodiscard]] bool is_weakly_referenced(PyObject *object) noexcept {
   return is_set(Py_TYPE(object)) && set_parts(object)->weakreflist != nullptr;
-}
-
-/// Whether a container can be detached whole, emptied, or copied.
-[[nodiscard]] bool is_at_rest(PyObject *object, PyTypeObject *type) noexcept {
-  // Its items are elsewhere while it is being sorted.
-  if (type == &PyList_Type) return reinterpret_cast<PyListObject *>(object)->allocated >= 0;
-  if (type == &PyDict_Type) return DictTable::is_plain(object);
-  if (type == &PyByteArray_Type) return ByteArrayStorage::is_plain(object);
-  return true;
 }
 
 void swap_sets(PyObject *set, PyObject *other) noexcept {
@@ -96,29 +90,11 @@ void swap_contents(PyObject *container, PyObject *other) noexcept {
   }
 }
 
-[[nodiscard]] bool can_be_emptied(PyTypeObject *type) noexcept {
-  return type == &PyList_Type || type == &PyDict_Type || type == &PySet_Type ||
-         type == &PyByteArray_Type;
-}
-
-[[nodiscard]] bool is_container(PyTypeObject *type) noexcept {
-  return can_be_emptied(type) || type == &PyTuple_Type || type == &PyFrozenSet_Type;
-}
-
 [[nodiscard]] PyObject *new_empty(PyTypeObject *type) noexcept {
   if (type == &PyList_Type) return PyList_New(0);
   if (type == &PyDict_Type) return PyDict_New();
   if (type == &PySet_Type) return PySet_New(nullptr);
   return PyByteArray_FromStringAndSize(nullptr, 0);
-}
-
-/// Whether copying it compares no keys, which may run Python code: CPython copies the table of a
-/// dict as it is unless a third of its entries are deleted ones.
-[[nodiscard]] bool is_copied_blindly(PyObject *container, PyTypeObject *type) noexcept {
-  if (type != &PyDict_Type) return true;
-  const DictTable &table = DictTable::of(container);
-  const auto used = static_cast<std::size_t>(PyDict_GET_SIZE(container));
-  return table.kind() == DictTable::kUnicode || used >= table.entries() * 2 / 3;
 }
 
 /// A new container of the same type with references to the same objects.
@@ -158,13 +134,19 @@ bool can_move() noexcept {
 
 Detachment::~Detachment() {
   for (const Replacement &each : replacements_) Py_DECREF(each.original);
+  for (PyObject *each : in_holes_) Py_DECREF(each);
 }
 
-Detachment::Result Detachment::run(PyRef &root, Held held) {
+Detachment::Result Detachment::run(PyRef &root, Held held, Survey *survey) {
   held_ = held;
+  survey_ = survey;
   if (!can_move()) return Result::kForeign;
   PyObject *const goes = take(root.get());
   if (goes == nullptr) return why_;
+  if (!in_holes_.empty()) {  // the root itself, which nothing leads to
+    in_holes_.clear();
+    return Result::kForeign;
+  }
   (void)root.release();  // take() took it over
   graph_->root = goes;
   if (!visit_all()) {
@@ -193,8 +175,11 @@ bool Detachment::visit_all() {
       visit.slots.first += visit.slots.stride;
       --visit.slots.count;
       if (slot == nullptr) continue;
+      is_key_ = visit.is_key;
       PyObject *const goes = visit.is_held ? take_held(slot) : take(slot);
       if (goes == nullptr) return false;
+      if (in_holes_.size() != graph_->holes.size())
+        graph_->holes.push_back({visit.owner, place_of(visit.owner, slot), last_index_});
       slot = goes;
       if (opened_.slots.count == 0) continue;
       if (visit.slots.count != 0) visits_.push_back(visit);
@@ -224,11 +209,10 @@ inline PyObject *Detachment::take(PyObject *object) {
 
 /// A container that nothing else refers to moves as it is.
 PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
-  if (!is_at_rest(object, type)) return refuse(Result::kForeign);
+  if (!is_plain_container(type) || !is_at_rest(object, type) || is_surveyed(object))
+    return take_foreign(object);
   if (is_weakly_referenced(object)) return replace(object);
   if (type == &PyByteArray_Type) return object;
-  if (type != &PyList_Type && type != &PyTuple_Type && type != &PyDict_Type && !is_set(type))
-    return refuse(Result::kForeign);
   const bool is_tracked = PyObject_GC_IsTracked(object) != 0;
   if (is_tracked) PyObject_GC_UnTrack(object);
   open(object, is_tracked, false);
@@ -242,46 +226,51 @@ PyObject *Detachment::take_held(PyObject *object) {
 
 /// What goes instead of `object`, the same for every place that refers to it.
 PyObject *Detachment::replace(PyObject *object) {
-  if (const std::uint64_t *const index = replaced_.find(object)) {
+  PyTypeObject *const type = Py_TYPE(object);
+  const bool is_leaf = is_plain_leaf(type);
+  if (!is_leaf && !is_plain_container(type)) return take_foreign(object);
+  if (is_key_ && is_nan(object, type)) return refuse(Result::kForeign);
+  if (PyObject *const same = stand_in(object)) {
     Py_DECREF(object);
-    return Py_NewRef(replacements_[static_cast<std::size_t>(*index)].stand_in);
+    return Py_NewRef(same);
   }
-  PyObject *const stand_in = stand_in_for(object);
-  if (stand_in == nullptr) return nullptr;
+  if (!is_leaf && (!is_at_rest(object, type) || is_surveyed(object) ||
+                   (!is_emptied(type) && !is_copied_blindly(object, type))))
+    return take_foreign(object);
+  PyObject *const made = is_leaf ? copy_leaf(object, type) : twin_of(object, type);
+  if (made == nullptr) return refuse(Result::kNoMemory);
   replaced_.insert(object, replacements_.size());
-  replacements_.push_back({object, stand_in});
-  return stand_in;
+  replacements_.push_back({object, made});
+  return made;
 }
 
-PyObject *Detachment::stand_in_for(PyObject *object) {
-  PyTypeObject *const type = Py_TYPE(object);
-  PyObject *made = nullptr;
-  if (type == &PyUnicode_Type) {
-    made = copy_text(object);
-  } else if (type == &PyLong_Type) {
-    made = copy_int(object);
-  } else if (type == &PyBytes_Type) {
-    made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(object), PyBytes_GET_SIZE(object));
-  } else if (type == &PyFloat_Type) {
-    if (has_nan(object)) return refuse(Result::kForeign);
-    made = PyFloat_FromDouble(PyFloat_AS_DOUBLE(object));
-  } else if (type == &PyComplex_Type) {
-    if (has_nan(object)) return refuse(Result::kForeign);
-    made = PyComplex_FromCComplex(PyComplex_AsCComplex(object));
-  } else if (is_at_rest(object, type) && is_container(type)) {
-    return twin_of(object, type);
-  } else {
-    return refuse(Result::kForeign);
-  }
-  return made != nullptr ? made : refuse(Result::kNoMemory);
+/// What has another form in the receiver, or none: nothing stands in its place until then. Takes
+/// over the place's reference; null: it did not.
+PyObject *Detachment::take_foreign(PyObject *object) {
+  const auto index = survey_ != nullptr ? survey_->find_foreign(object) : find_handle(object);
+  if (!index || is_key_) return refuse(Result::kForeign);
+  in_holes_.push_back(object);
+  last_index_ = *index;
+  return Py_None;
+}
+
+/// Handles can be encoded at any time, since that runs no code and asks nothing of the graph.
+std::optional<std::size_t> Detachment::find_handle(PyObject *object) {
+  const TransferState *const state = transfer_state();
+  if (state == nullptr) PyErr_Clear();
+  if (state == nullptr || !PyObject_TypeCheck(object, state->handle)) return std::nullopt;
+  if (const std::uint64_t *const index = handle_indices_.find(object))
+    return static_cast<std::size_t>(*index);
+  handle_indices_.insert(object, handles_.size());
+  handles_.push_back(object);
+  return handles_.size() - 1;
 }
 
 /// A twin of a container: it gets the contents, which leaves `object` empty, or references to them.
 PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
   const bool empties = is_emptied(type);
-  if (!empties && !is_copied_blindly(object, type)) return refuse(Result::kForeign);
   PyObject *const twin = empties ? new_empty(type) : shallow_copy(object, type);
-  if (twin == nullptr) return refuse(Result::kNoMemory);
+  if (twin == nullptr) return nullptr;
   if (empties) swap_contents(object, twin);
   if (type == &PyByteArray_Type) return twin;
   // CPython 3.13 tracks a dict or a tuple only if something in it may be part of a cycle.
@@ -299,13 +288,14 @@ bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
 void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
   graph_->containers.push_back({container, is_tracked});
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
-  opened_ = {slots_of(container, opened_rest_), is_held};
+  opened_ = {slots_of(container, opened_rest_), container, is_held,
+             is_key_ || opened_rest_.count != 0 || is_set(Py_TYPE(container))};
 }
 
 /// The places of the container that was opened last, to be visited now.
 Detachment::Visit Detachment::take_opened() {
   if (opened_rest_.count != 0)
-    visits_.push_back({std::exchange(opened_rest_, {}), opened_.is_held});
+    visits_.push_back({std::exchange(opened_rest_, {}), opened_.owner, opened_.is_held, is_key_});
   return std::exchange(opened_, {});
 }
 
@@ -326,12 +316,17 @@ PyRef Detachment::take_back() {
 }
 
 void Detachment::put_back() {
+  for (PyObject *part : std::exchange(graph_->parts, {})) Py_DECREF(part);
+  for (std::size_t i = 0; i < in_holes_.size(); ++i) graph_->holes[i].slot() = in_holes_[i];
+  graph_->holes.clear();
+  in_holes_.clear();
+  handles_.clear();
   ObjectTable indices;       // of replacements_, by stand-in
   std::vector<PyRef> twins;  // they hold each other: each outlives the repair of all
   for (std::size_t i = 0; i < replacements_.size(); ++i) {
     const auto [original, stand_in] = replacements_[i];
     indices.insert(stand_in, i);
-    if (is_container(Py_TYPE(original))) twins.push_back(PyRef::borrow(stand_in));
+    if (is_plain_container(Py_TYPE(original))) twins.push_back(PyRef::borrow(stand_in));
     if (!is_emptied(Py_TYPE(original))) continue;
     // A view of what came in meanwhile points into the storage that the twin gets.
     if (PyByteArray_CheckExact(original) && !ByteArrayStorage::is_plain(original))

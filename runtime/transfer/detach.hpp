@@ -11,6 +11,7 @@
 #include "transfer/moved_graph.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/slots.hpp"
+#include "transfer/survey.hpp"
 
 namespace interlock {
 
@@ -35,8 +36,16 @@ class Detachment {
   /// What becomes of a list, dict, set or bytearray that something else holds, too.
   enum class Held : std::uint8_t { kEmptied, kCopied };
 
-  /// Detaches `root`, which is then null, and what it contains. graph() then has it.
-  [[nodiscard]] Result run(PyRef &root, Held held);
+  /// Detaches `root`, which is then null, and what it contains. graph() then has it. `survey`: what
+  /// is left out, as holes; kForeign then means that the graph has changed since. Without one,
+  /// handles are: handles() has them.
+  [[nodiscard]] Result run(PyRef &root, Held held, Survey *survey = nullptr);
+  [[nodiscard]] const std::vector<PyObject *> &handles() const noexcept { return handles_; }
+  /// What goes instead of a container that something else held; null if there was none.
+  [[nodiscard]] PyObject *stand_in(PyObject *original) noexcept {
+    const std::uint64_t *const index = replaced_.find(original);
+    return index != nullptr ? replacements_[static_cast<std::size_t>(*index)].stand_in : nullptr;
+  }
   [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return graph_; }
   /// After run(), if the graph was not received and never will be: everything is as it was before,
   /// but for what was added meanwhile to a container left empty; that now stands after the rest.
@@ -52,7 +61,9 @@ class Detachment {
   /// Places still to visit.
   struct Visit {
     Slots slots;
+    PyObject *owner = nullptr;
     bool is_held = false;  // somebody else has what they refer to, too
+    bool is_key = false;   // they are, or are part of, what a table finds by its hash
   };
 
   /// Whether other interpreters may have the very object.
@@ -63,7 +74,12 @@ class Detachment {
   [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_held(PyObject *object);
   [[nodiscard]] PyObject *replace(PyObject *object);
-  [[nodiscard]] PyObject *stand_in_for(PyObject *object);
+  [[nodiscard]] PyObject *take_foreign(PyObject *object);
+  [[nodiscard]] std::optional<std::size_t> find_handle(PyObject *object);
+  /// A container of which the survey says that it cannot move as it is.
+  [[nodiscard]] bool is_surveyed(PyObject *container) noexcept {
+    return survey_ != nullptr && survey_->is_foreign(container);
+  }
   [[nodiscard]] PyObject *twin_of(PyObject *object, PyTypeObject *type);
   /// Whether a container of this type that something else holds is emptied rather than copied.
   [[nodiscard]] bool is_emptied(PyTypeObject *type) const noexcept;
@@ -78,11 +94,18 @@ class Detachment {
 
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
   Held held_ = Held::kEmptied;
+  Survey *survey_ = nullptr;
   std::vector<Visit> visits_;  // begun, and not yet done
   Visit opened_;               // of the container that was opened last
   Slots opened_rest_;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
+  bool is_key_ = false;               // Visit::is_key of the place that is being visited
+  std::vector<PyObject *> in_holes_;  // owned; those of graph_->holes
+  std::size_t last_index_ = 0;        // MovedGraph::Hole::index of what was taken last
+  std::vector<PyObject *>
+      handles_;  // what stands in holes, each object once, if there is no survey
+  ObjectTable handle_indices_;
   Result why_ = Result::kDone;
 };
 

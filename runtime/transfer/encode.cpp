@@ -8,6 +8,7 @@
 #include "transfer/encoder.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
+#include "transfer/plain.hpp"
 #include "transfer/slots.hpp"
 
 namespace interlock {
@@ -49,8 +50,8 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
     message = Message::from_header(*record);
     return {};
   }
-  if (arena_of(object) != nullptr) {
-    message = Message::from_frozen(object);
+  if (ArenaMemory *const memory = arena_of(object)) {
+    message = Message::from_frozen(object, *memory);
     return {};
   }
   return encode_with(root, object, message, move, [](Encoder &) {});
@@ -59,6 +60,12 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {
   return encode_with(root, object, message, nullptr,
                      [](Encoder &encoder) { encoder.set_read_often(); });
+}
+
+Status encode_giving(PyObject *object, PyObject *exception, const char *root, Message &message,
+                     Move &move) {
+  return encode_with(root, object, message, &move,
+                     [&](Encoder &encoder) { encoder.set_given(exception); });
 }
 
 Status encode_moving(PyObject *object, const char *root, Message &message, Move &move) {
@@ -127,7 +134,6 @@ bool Encoder::run(PyObject *object, Message &message) {
   if (starts_again_) is_done = walk_again(object);
   if (is_done && !marked_.empty() && !hand_over_marked()) {
     if (PyErr_Occurred()) return false;
-    move_->undo();
     copies_marked_ = true;
     is_done = walk_again(object);
   }
@@ -149,6 +155,8 @@ bool Encoder::walk(PyObject *object) {
 /// Carefully.
 bool Encoder::walk_again(PyObject *object) {
   forget();
+  if (move_ != nullptr) move_->undo();
+  if (parts_ != nullptr) parts_->clear();
   starts_again_ = false;
   is_careful_ = true;
   return walk(object);
@@ -169,6 +177,7 @@ void Encoder::forget() noexcept {
   numbers_.clear();
   numbered_.clear();
   marked_.clear();
+  part_indices_.clear();
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
@@ -352,6 +361,10 @@ void Encoder::write_bytes(PyObject *object) {
 
 bool Encoder::write_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
+  if (survey_ != nullptr && survey_->is_part(object)) {
+    write_part(object);
+    return true;
+  }
   if (needs_number(object) && write_again(object)) return true;
   if (state_.shells != nullptr) {
     if (FrozenShell *const shell = state_.shells->find(object)) {
@@ -394,6 +407,15 @@ void Encoder::write_reference(PyObject *object, Shared *shared) {
   records_.shared.emplace_back(shared);
 }
 
+void Encoder::write_part(PyObject *object) {
+  const std::uint64_t *const index = part_indices_.find(object);
+  if (index == nullptr) {
+    part_indices_.insert(object, parts_->size());
+    parts_->push_back(PyRef::borrow(object));
+  }
+  put(Tag::kPart, index != nullptr ? *index : parts_->size() - 1);
+}
+
 /// Whether a move leaves it empty.
 bool Encoder::is_container(PyObject *object) noexcept {
   const char *const name = Py_TYPE(object)->tp_name;
@@ -404,6 +426,7 @@ bool Encoder::is_container(PyObject *object) noexcept {
 
 bool Encoder::note_container(PyObject *object) {
   if (is_inside() || !is_container(object)) return true;
+  if (!is_plain_container(Py_TYPE(object)) && !is_careful_now()) return false;
   PyObject *registered = nullptr;
   if (!find_registered(Py_TYPE(object), registered)) return false;
   if (registered != nullptr) return true;

@@ -18,6 +18,7 @@
 #include "transfer/move.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/shapes.hpp"
+#include "transfer/survey.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -32,9 +33,17 @@ class Encoder {
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
-  /// All of it is handed over, by copies. What is done to the sender's objects stays done, so that
-  /// the walk is careful from the beginning.
-  void set_moving() noexcept { is_moving_ = is_careful_ = true; }
+  /// All of it is handed over, by copies.
+  void set_moving() noexcept { is_moving_ = true; }
+
+  /// What is written is in the holes of a graph; `parts`: of the graph, to which it refers.
+  void set_graph(Survey &survey, std::vector<PyRef> &parts) noexcept {
+    survey_ = &survey;
+    parts_ = &parts;
+  }
+
+  /// Of an exception that only the caller holds, what only it holds is handed over.
+  void set_given(PyObject *exception) noexcept { given_ = exception; }
 
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
@@ -88,6 +97,7 @@ class Encoder {
   [[nodiscard]] bool write_shared(PyObject *object, PyObject *handle);
   void write_reference(PyObject *object, Shared *shared);
   void write_frozen(PyObject *object, ArenaMemory &memory);
+  void write_part(PyObject *object);
   [[nodiscard]] bool open_container(PyObject *object, PyTypeObject *type, bool &opened);
   [[nodiscard]] bool open_late(Tag tag, PyObject *object, PyRef items, Py_ssize_t size);
   [[nodiscard]] bool open_list(PyObject *list);
@@ -106,6 +116,10 @@ class Encoder {
   [[nodiscard]] bool write_marked(PyObject *marker);
   [[nodiscard]] bool step_marked(Frame &frame);
   [[nodiscard]] bool hand_over_marked();
+  [[nodiscard]] PyRef give_parts(PyObject *exception, PyRef parts);
+  [[nodiscard]] PyRef give_items(PyObject *tuple);
+  [[nodiscard]] PyRef give_values(PyObject *state);
+  [[nodiscard]] PyRef give(PyObject *object);
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -162,7 +176,9 @@ class Encoder {
   }
   /// Whether `object`, not met before, may be met again.
   [[nodiscard]] bool needs_number(PyObject *object) noexcept {
-    return is_careful_ || Py_REFCNT(object) > 1;
+    // What is in a hole is also held by the survey, and by the tuple of all that are.
+    const bool is_in_hole = survey_ != nullptr && frames_.size() == 1;
+    return is_careful_ || Py_REFCNT(object) > (is_in_hole ? 3 : 1);
   }
   /// The flag of a record that gets a number, which it does if `needed`.
   [[nodiscard]] std::uint64_t number_if(bool needed, PyObject *object) {
@@ -199,6 +215,8 @@ class Encoder {
   bool is_moving_ = false;
   bool copies_marked_ = false;  // what moved() marks cannot leave as it is
   bool is_read_often_ = false;
+  PyObject *given_ = nullptr;
+  PyRef given_parts_;  // of given_, which no longer has them
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;
@@ -207,12 +225,19 @@ class Encoder {
   std::vector<PyRef> numbered_;        // keeps the keys of numbers_ alive, if the walk is careful
   std::vector<PyRef> marked_;          // what moved() gave, to be handed over when the walk is done
   ArenaMemory *last_arena_ = nullptr;  // of those that the message holds
+  Survey *survey_ = nullptr;           // null unless the message fills the holes of a graph
+  std::vector<PyRef> *parts_ = nullptr;
+  ObjectTable part_indices_;
   ShapeCache shapes_;
   Layout layouts_[kLayouts];  // some of those that were written
   std::uint64_t layouts_written_ = 0;
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
 
+/// As encode(), and hands over what only `exception`, which may be null, holds. The caller alone
+/// has it, and drops it.
+[[nodiscard]] Status encode_giving(PyObject *object, PyObject *exception, const char *root,
+                                   Message &message, Move &move);
 /// As Move::encode(), by copies.
 [[nodiscard]] Status encode_moving(PyObject *object, const char *root, Message &message,
                                    Move &move);

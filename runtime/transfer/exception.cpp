@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Exceptions cross as a tuple (traceback text, class name, message, the exception itself or None):
 // should the exception not be rebuilt, the texts still are. interlock._errors makes and reads it.
+#include "transfer/encoder.hpp"
 #include "transfer/move.hpp"
 #include "transfer/transfer.hpp"
 
@@ -25,19 +26,25 @@ Message plain_description(PyObject *exception) {
   return message;
 }
 
-/// As interlock::encode(). What moved() marks has gone then.
-Status encode_parts(const PyRef &parts, Message &message) {
-  Move move;
-  const Status status = encode(parts.get(), "exception", message, &move);
-  move.commit();
-  return status;
+/// What led to an exception that has been described: frames, and other exceptions. They do not
+/// cross, and hold what the exception holds.
+void forget_origin(PyObject *exception) {
+  if (PyException_SetTraceback(exception, Py_None) != 0) PyErr_Clear();
+  PyException_SetContext(exception, nullptr);
+  PyException_SetCause(exception, nullptr);
 }
 
 /// Describes `exception` whole, else by its texts. False with a Python exception set.
 bool describe(PyObject *exception, Message &message) {
   const PyRef parts = call_errors("describe", exception);
   if (!parts) return false;
-  if (encode_parts(parts, message).ok()) return true;
+  const bool is_ours = Py_REFCNT(exception) == 2;  // the caller's, and that in `parts`
+  if (is_ours) forget_origin(exception);
+  Move move;
+  const Status status =
+      encode_giving(parts.get(), is_ours ? exception : nullptr, "exception", message, move);
+  move.commit();
+  if (status.ok()) return true;
   if (PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)) return false;
   PyErr_Clear();
   const PyRef texts = PyRef::steal(PyTuple_GetSlice(parts.get(), 0, kTexts));
@@ -46,20 +53,22 @@ bool describe(PyObject *exception, Message &message) {
 
 }  // namespace
 
-Message encode_exception(PyObject *exception) {
+Message encode_exception(PyRef exception) {
   Message message;
-  PyRef subject = PyRef::borrow(exception);
+  PyRef subject = std::move(exception);
   for (bool bare = false; !describe(subject.get(), message); bare = true) {
     PyRef raised = PyRef::steal(PyErr_GetRaisedException());
     if (!PyErr_GivenExceptionMatches(raised.get(), PyExc_KeyboardInterrupt))
       return plain_description(subject.get());
     // An interrupt that arrives here is the outcome, whatever was being described. From the second
     // on it is a new one, so that no code of the program's runs and only more interrupts delay it.
-    subject = bare ? PyRef::steal(PyObject_CallNoArgs(PyExc_KeyboardInterrupt)) : std::move(raised);
-    if (!subject) {
+    PyRef next =
+        bare ? PyRef::steal(PyObject_CallNoArgs(PyExc_KeyboardInterrupt)) : std::move(raised);
+    if (!next) {
       PyErr_Clear();
-      return plain_description(exception);
+      return plain_description(subject.get());
     }
+    subject = std::move(next);
   }
   return message;
 }

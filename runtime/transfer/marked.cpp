@@ -3,16 +3,31 @@
 // else has been written, so that a refusal changes nothing, in one graph, so that what two of them
 // share arrives as one object; only where it cannot leave as it is, it is copied in its place and
 // its containers are emptied afterwards.
-#include "transfer/detach.hpp"
+#include <algorithm>
+
+#include "transfer/common_objects.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/holes.hpp"
+#include "transfer/plain.hpp"
 
 namespace interlock {
 namespace {
 
 constexpr const char *kSpent = "what it marked has moved before";
 
+[[nodiscard]] MarkedObject *marker_of(const PyRef &marker) noexcept {
+  return reinterpret_cast<MarkedObject *>(marker.get());
+}
 [[nodiscard]] PyObject *&object_of(const PyRef &marker) noexcept {
-  return reinterpret_cast<MarkedObject *>(marker.get())->object;
+  return marker_of(marker)->object;
+}
+
+/// Whether moving it saves anything.
+[[nodiscard]] bool is_large(PyObject *object, PyTypeObject *type) noexcept {
+  constexpr Py_ssize_t kLarge = 1000;
+  if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(object) >= kLarge;
+  if (type == &PyBytes_Type) return PyBytes_GET_SIZE(object) >= kLarge;
+  return is_plain_container(type) && !is_of_all(object, type);
 }
 
 /// What the markers held is in the message.
@@ -21,19 +36,22 @@ class HandOverMarked final : public MoveStep {
   explicit HandOverMarked(std::vector<PyRef> markers) : markers_(std::move(markers)) {}
 
   /// Takes the objects out of their markers.
-  [[nodiscard]] Detachment::Result run() {
+  [[nodiscard]] HandOver run(const char *name, Move &move) {
+    const auto is_spared = [](const PyRef &each) { return marker_of(each)->is_spared; };
+    const auto held = std::ranges::any_of(markers_, is_spared) ? Detachment::Held::kCopied
+                                                               : Detachment::Held::kEmptied;
     PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(markers_.size())));
-    if (!list) return Detachment::Result::kNoMemory;
+    if (!list) return HandOver::kRaised;
     PyObject_GC_UnTrack(list.get());  // nobody is to find it in a receiver
     for (std::size_t i = 0; i < markers_.size(); ++i)
       PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i),
                       std::exchange(object_of(markers_[i]), nullptr));
-    const Detachment::Result result = detachment_.run(list, Detachment::Held::kEmptied);
-    if (result != Detachment::Result::kDone) put_back(list);
+    const HandOver result = hand_over(list, held, name, move, left_);
+    if (result != HandOver::kDone) put_back(list);
     return result;
   }
-  [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return detachment_.graph(); }
-  void undo() override { put_back(detachment_.undo()); }
+  [[nodiscard]] const Ref<MovedGraph> &graph() const noexcept { return left_->graph(); }
+  void undo() override { put_back(left_->undo()); }
 
  private:
   void put_back(const PyRef &list) {
@@ -41,7 +59,7 @@ class HandOverMarked final : public MoveStep {
       object_of(markers_[i]) = Py_NewRef(PyList_GET_ITEM(list.get(), static_cast<Py_ssize_t>(i)));
   }
 
-  Detachment detachment_;
+  std::unique_ptr<Detachment> left_;
   const std::vector<PyRef> markers_;
 };
 
@@ -66,7 +84,7 @@ bool Encoder::write_marked(PyObject *marker) {
     return true;
   }
   if (!push_items(Tag::kMoved, marker, {}, 1)) return false;
-  frames_.back().is_moving = true;
+  frames_.back().is_moving = !reinterpret_cast<MarkedObject *>(marker)->is_spared;
   frames_.back().is_inside = false;
   move_->steps.emplace_back().step = std::make_unique<SpendMarker>(marker);
   return true;
@@ -88,12 +106,69 @@ bool Encoder::hand_over_marked() {
     if (object_of(marker) == nullptr) return refuse(marker.get(), kSpent);
   }
   auto step = std::make_unique<HandOverMarked>(std::move(marked_));
-  const Detachment::Result result = step->run();
-  if (result == Detachment::Result::kNoMemory) PyErr_NoMemory();
-  if (result != Detachment::Result::kDone) return false;
+  if (step->run(root_, *move_) != HandOver::kDone) return false;
   records_.shared.emplace_back(step->graph());
+  records_.plain_containers = 0;  // to receive it may run code
   move_->steps.emplace_back().step = std::move(step);
   return true;
+}
+
+/// The object, or a marker of it. Null for want of memory.
+PyRef Encoder::give(PyObject *object) {
+  if (!is_large(object, Py_TYPE(object))) return PyRef::borrow(object);
+  PyRef marker = PyRef::steal(state_.moved->tp_alloc(state_.moved, 0));
+  if (!marker) return {};
+  object_of(marker) = Py_NewRef(object);
+  marker_of(marker)->is_spared = true;
+  return marker;
+}
+
+/// The parts of an exception that nothing else holds, to be handed over: it has them no longer.
+/// Null with a Python exception set.
+PyRef Encoder::give_parts(PyObject *exception, PyRef parts) {
+  if (given_parts_) return PyRef::borrow(given_parts_.get());  // the walk has started again
+  PyObject *const whole = parts.get();
+  const Py_ssize_t count = PyTuple_CheckExact(whole) ? PyTuple_GET_SIZE(whole) : 0;
+  if (count < 2 || !PyTuple_CheckExact(PyTuple_GET_ITEM(whole, 1))) return parts;
+  PyRef made = PyRef::steal(PyTuple_New(count));
+  const PyRef nothing = PyRef::steal(PyTuple_New(0));
+  if (!made || !nothing) return {};
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject *const part = PyTuple_GET_ITEM(whole, i);
+    PyRef given = i == 1 ? give_items(part) : i == 2 ? give_values(part) : PyRef::borrow(part);
+    if (!given) return {};
+    PyTuple_SET_ITEM(made.get(), i, given.release());
+  }
+  PyException_SetArgs(exception, nothing.get());
+  const PyRef attributes = PyRef::steal(PyObject_GenericGetDict(exception, nullptr));
+  if (!attributes) return {};
+  PyDict_Clear(attributes.get());
+  given_parts_ = std::move(made);
+  return PyRef::borrow(given_parts_.get());
+}
+
+/// A tuple of the same items, those worth it marked.
+PyRef Encoder::give_items(PyObject *tuple) {
+  PyRef given = PyRef::steal(PyTuple_New(PyTuple_GET_SIZE(tuple)));
+  for (Py_ssize_t i = 0; given && i < PyTuple_GET_SIZE(tuple); ++i) {
+    PyRef item = give(PyTuple_GET_ITEM(tuple, i));
+    if (!item) return {};
+    PyTuple_SET_ITEM(given.get(), i, item.release());
+  }
+  return given;
+}
+
+/// The same for the values of a dict; anything else as it is.
+PyRef Encoder::give_values(PyObject *state) {
+  if (!PyDict_CheckExact(state)) return PyRef::borrow(state);
+  PyRef given = PyRef::steal(PyDict_New());
+  PyObject *key = nullptr;
+  PyObject *value = nullptr;
+  for (Py_ssize_t place = 0; given && PyDict_Next(state, &place, &key, &value) != 0;) {
+    const PyRef item = give(value);
+    if (!item || PyDict_SetItem(given.get(), key, item.get()) != 0) return {};
+  }
+  return given;
 }
 
 }  // namespace interlock

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/move.hpp"
 
-#include "transfer/detach.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
 
 namespace interlock {
@@ -34,25 +34,28 @@ bool remove_copied(const CopiedContainer &copied) {
 /// A graph that has left as it is.
 class HandOverGraph final : public MoveStep {
  public:
-  void undo() override { (void)detachment.undo(); }
-  Detachment detachment;
+  explicit HandOverGraph(std::unique_ptr<Detachment> detachment)
+      : detachment_(std::move(detachment)) {}
+  void undo() override { (void)detachment_->undo(); }
+
+ private:
+  const std::unique_ptr<Detachment> detachment_;
 };
 
 }  // namespace
 
 Status Move::encode(PyObject *object, const char *root, Message &message) {
-  auto step = std::make_unique<HandOverGraph>();
+  std::unique_ptr<Detachment> left;
   PyRef held = PyRef::borrow(object);
-  switch (step->detachment.run(held, Detachment::Held::kEmptied)) {
-    case Detachment::Result::kDone:
-      message = Message::from_moved(step->detachment.graph());
-      steps.emplace_back().step = std::move(step);
+  switch (hand_over(held, Detachment::Held::kEmptied, root, *this, left)) {
+    case HandOver::kDone:
+      message = Message::from_moved(left->graph());
+      steps.emplace_back().step = std::make_unique<HandOverGraph>(std::move(left));
       return {};
-    case Detachment::Result::kNoMemory:
-      PyErr_NoMemory();
-      return Code::kEPYTHON;
-    default:
+    case HandOver::kForeign:
       return encode_moving(object, root, message, *this);
+    default:
+      return Code::kEPYTHON;
   }
 }
 
@@ -77,23 +80,23 @@ void Move::undo_all() {
 }
 
 Status give_away(PyRef &object, const char *root, Message &message) {
-  if (!inline_record_of(object.get())) {
-    Detachment detachment;
-    switch (detachment.run(object, Detachment::Held::kCopied)) {
-      case Detachment::Result::kDone:
-        message = Message::from_moved(detachment.graph());
-        return {};
-      case Detachment::Result::kNoMemory:
-        PyErr_NoMemory();
-        return Code::kEPYTHON;
-      default:
-        break;
-    }
-  }
   Move move;
-  const Status status = encode(object.get(), root, message, &move);
+  Status status;
+  std::unique_ptr<Detachment> left;
+  const bool is_inline = inline_record_of(object.get()).has_value();
+  switch (is_inline ? HandOver::kForeign
+                    : hand_over(object, Detachment::Held::kCopied, root, move, left)) {
+    case HandOver::kDone:
+      message = Message::from_moved(left->graph());
+      break;
+    case HandOver::kForeign:
+      status = encode(object.get(), root, message, &move);
+      if (status.ok()) object = {};
+      break;
+    default:
+      return Code::kEPYTHON;
+  }
   move.commit();
-  if (status.ok()) object = {};
   return status;
 }
 

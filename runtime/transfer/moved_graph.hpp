@@ -9,6 +9,8 @@
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
 #include "memory/arena.hpp"
+#include "memory/message.hpp"
+#include "transfer/slots.hpp"
 
 namespace interlock {
 
@@ -21,13 +23,25 @@ class MovedGraph final : public Shared {
     bool is_tracked;
   };
 
+  /// A place in it where None stands for what does not move but crosses beside the graph.
+  struct Hole {
+    PyObject *owner;    // one of the containers
+    std::size_t place;  // of slot_at()
+    std::size_t index;  // in the tuple that `in_holes` carries
+    [[nodiscard]] PyObject *&slot() const noexcept { return *slot_at(owner, place); }
+  };
+
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kMovedGraph; }
 
   /// Gives the objects to the calling interpreter: a new reference to the root, or null with a
-  /// Python exception set if it was given before.  Thread: attached.  Runs no Python code.
+  /// Python exception set if it was given before. The holes are the caller's to fill.
+  /// Thread: attached.  Runs no Python code.
   [[nodiscard]] PyObject *attach();
 
   std::vector<Container> containers;
+  std::vector<Hole> holes;
+  Message in_holes;
+  std::vector<PyObject *> parts;         // containers that what is in the holes refers to; owned
   std::vector<Ref<ArenaMemory>> arenas;  // of the frozen objects in it
   PyObject *root = nullptr;              // owned, until attach()
 

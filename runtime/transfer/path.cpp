@@ -134,6 +134,7 @@ bool Encoder::refuse(PyObject *object, const char *reason) {
 }
 
 void Encoder::note_path() {
+  if (survey_ != nullptr) return;  // it would not begin at the root
   const PyRef exception = PyRef::steal(PyErr_GetRaisedException());
   const PyRef done = PyRef::steal(
       PyObject_CallMethod(exception.get(), "add_note", "s", ("while copying " + path()).c_str()));

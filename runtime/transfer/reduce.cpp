@@ -220,7 +220,9 @@ PyRef Encoder::parts_by_protocol(PyObject *object) {
 
 /// Brings the parts into the order of the records: callable, arguments, then what BuildPart names.
 bool Encoder::open_reduce(PyObject *object, PyRef parts) {
+  if (object == given_) parts = give_parts(object, std::move(parts));
   PyObject *given = parts.get();
+  if (given == nullptr) return false;
   const Py_ssize_t count = PyTuple_Check(given) ? PyTuple_GET_SIZE(given) : 0;
   if (count < 2 || count > 6 || !PyCallable_Check(PyTuple_GET_ITEM(given, 0)) ||
       !PyTuple_Check(PyTuple_GET_ITEM(given, 1)))

@@ -44,6 +44,28 @@ struct Slots {
           sizeof(setentry) / sizeof(PyObject *)};
 }
 
+/// The place of `slot` among those of `container`, its keys before its values.
+[[nodiscard]] inline std::size_t place_of(PyObject *container, PyObject *const &slot) noexcept {
+  Slots rest;
+  const Slots first = slots_of(container, rest);
+  const auto steps = [&](const Slots &slots) {
+    return static_cast<std::size_t>(&slot - slots.first) / slots.stride;
+  };
+  // The two lie in one block of memory, each slot at its own distance from their beginnings.
+  const bool is_first =
+      rest.count == 0 || static_cast<std::size_t>(&slot - first.first) % first.stride == 0;
+  return is_first ? steps(first) : first.count + steps(rest);
+}
+
+/// What place_of() was asked for, or null if `container` has no such place any more.
+[[nodiscard]] inline PyObject **slot_at(PyObject *container, std::size_t place) noexcept {
+  Slots rest;
+  const Slots first = slots_of(container, rest);
+  if (place < first.count) return &first.first[place * first.stride];
+  place -= first.count;
+  return place < rest.count ? &rest.first[place * rest.stride] : nullptr;
+}
+
 /// Calls `function(slot)` for each that is not null.
 template <typename Function>
 void for_each_slot(PyObject *container, Function function) {

@@ -39,8 +39,9 @@ class Move;
 
 /// An exception as it crosses: its object where it can cross, else a RemoteError that says what it
 /// was; with the text of its traceback, which becomes the cause of the rebuilt one. Clears nothing;
-/// never fails (the last resort is a RemoteError with a fixed sentence). `exception` is borrowed.
-[[nodiscard]] Message encode_exception(PyObject *exception);
+/// never fails (the last resort is a RemoteError with a fixed sentence). If nothing else holds
+/// `exception`, what only it holds is handed over.
+[[nodiscard]] Message encode_exception(PyRef exception);
 /// The exception object (new reference), ready to be raised; null only for want of memory.
 [[nodiscard]] PyObject *decode_exception(const Message &message);
 
@@ -55,6 +56,7 @@ struct HandleObject {
 /// What interlock.moved() gives: an object to be handed over where this stands.
 struct MarkedObject {
   PyObject_HEAD PyObject *object;  // owned; null once it has gone
+  bool is_spared;  // by the runtime: what something else holds of it is copied, not emptied
 };
 
 /// What each interpreter's module keeps for the copy. References are owned; null until first used.

@@ -150,7 +150,7 @@ Test(arena, nor_those_before_the_last_write, .signal = SIGSEGV) {
 Test(arena, closing_it_leaves_the_memory_to_who_has_objects) {
   const Ref<Arena> arena = make_ref<Arena>(kUnlimited);
   const char *const piece = write(*arena->memory(), 16, 1, 1)[0];
-  Message message = Message::from_frozen(piece);
+  Message message = Message::from_frozen(piece, *ArenaMemory::of(piece));
   MessageBuilder builder;
   builder.shared.emplace_back(arena->memory().get());
   builder.put(make_header(Tag::kNone));
@@ -168,7 +168,7 @@ Test(arena, closing_it_leaves_the_memory_to_who_has_objects) {
 Test(arena, a_message_of_a_frozen_object_is_its_address) {
   const Ref<ArenaMemory> memory = new_memory();
   const char *const piece = write(*memory, 16, 1, 1)[0];
-  Message message = Message::from_frozen(piece);
+  Message message = Message::from_frozen(piece, *ArenaMemory::of(piece));
   cr_assert(!message.empty());
   cr_assert(message.is_inline());
   cr_assert_null(message.body());
@@ -185,7 +185,7 @@ Test(arena, a_message_of_a_frozen_object_is_its_address) {
 Test(arena, a_copy_of_a_message_holds_it_too) {
   Ref<ArenaMemory> memory = new_memory();
   const char *const piece = write(*memory, 16, 1, 1)[0];
-  Message message = Message::from_frozen(piece);
+  Message message = Message::from_frozen(piece, *ArenaMemory::of(piece));
   Message copy = message.copy();
   memory = {};
   message = {};

@@ -29,10 +29,8 @@ from graph_maker import Maker, describe, spoil
 check_owners = getattr(_interlock, "check_owners", bool)  # in builds with --enable-owner-tags
 HANG = 120  # seconds for a round
 IN_WAYS = ("recv", "try_recv", "recv_many", "iterate", "arecv", "select")
-OUT_WAYS = (
-    "send", "try_send", "select", "asend", "send_many", "timeout",
-    "move", "move", "try_move", "select_moved", "asend_moved", "send_many_moved",
-)  # fmt: skip
+MOVING = ("move", "try_move", "marked", "move_many", "amove", "select_move")
+OUT_WAYS = ("send", "try_send", "select", "asend", "send_many", "timeout", *MOVING)
 CALL_WAYS = (
     "argument",
     "keyword",
@@ -84,17 +82,19 @@ def give(channel, way, obj):
     """True if it was moved."""
     if way == "move":
         channel.send(obj, timeout=HANG, move=True)
-    elif way == "select_moved":
-        interlock.select([(channel, interlock.moved(obj)), interlock.after(HANG)])
-    elif way == "asend_moved":
-        asyncio.run(channel.asend(interlock.moved(obj)))
-    elif way == "send_many_moved":
-        channel.send_many([interlock.moved(obj)], HANG)
     elif way in ("try_send", "try_move"):
         try:
             channel.try_send(obj, move=way == "try_move")
         except interlock.ChannelFull:  # whoever is to take it is not there yet
             channel.send(obj, timeout=HANG, move=way == "try_move")
+    elif way == "marked":
+        channel.send(interlock.moved(obj), HANG)
+    elif way == "move_many":
+        channel.send_many((obj,), HANG, move=True)
+    elif way == "amove":
+        asyncio.run(channel.asend(obj, move=True))
+    elif way == "select_move":
+        interlock.select([(channel, interlock.moved(obj)), interlock.after(HANG)])
     elif way == "send_many":
         channel.send_many([obj], HANG)
     elif way == "asend":
@@ -106,7 +106,7 @@ def give(channel, way, obj):
         channel.send(obj, HANG)
     else:
         channel.send(obj, HANG)
-    return way == "move" or way.endswith("_move") or way.endswith("_moved")
+    return way in MOVING
 
 
 def fail_first(obj):
