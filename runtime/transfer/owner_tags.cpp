@@ -123,6 +123,7 @@ void leave(void *block, const char *what) noexcept {
 
 void arrive(void *block, const char *what) noexcept {
   if (!has_tag(block)) return;
+  if (tag_before(block)->owner == current()) return;  // made here for a place that was left open
   if (tag_before(block)->owner != kNobody) report(block, what, "was received by");
   tag_before(block)->owner = current();
 }

@@ -21,7 +21,7 @@ void install() noexcept;
 
 /// The calling interpreter gives a block away: nobody owns it now.  Thread: attached.
 void leave(void *block, const char *what) noexcept;
-/// The calling interpreter takes a block that nobody owns.  Thread: attached.
+/// The calling interpreter takes a block that nobody owns, or that is its own.  Thread: attached.
 void arrive(void *block, const char *what) noexcept;
 /// The calling interpreter reaches a block from `holder`.  Thread: attached.
 void check(const void *block, const char *what, const char *holder) noexcept;
