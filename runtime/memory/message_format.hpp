@@ -60,7 +60,7 @@ enum class Tag : std::uint8_t {
 enum BuildPart : std::uint8_t { kListItems = 1, kDictItems = 2, kStateSetter = 4, kState = 8 };
 
 constexpr std::uint64_t kTagMask = 0x3f;
-constexpr std::uint64_t kInterned = 0x40;  // a str that the sender had interned
+constexpr std::uint64_t kInterned = 0x40;  // a key or name that the sender had interned
 constexpr std::uint64_t kEarly = 0x40;     // a tuple that is numbered before its children
 constexpr std::uint64_t kNumbered = 0x80;  // takes the next number
 constexpr int kOperandShift = 8;

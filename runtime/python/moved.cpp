@@ -32,10 +32,12 @@ int clear(PyObject *self) {
 
 void dealloc(PyObject *self) {
   PyObject_GC_UnTrack(self);
+  Py_TRASHCAN_BEGIN(self, dealloc);  // marks of marks end without recursion
   PyTypeObject *const type = Py_TYPE(self);
   (void)clear(self);
   type->tp_free(self);
   Py_DECREF(type);
+  Py_TRASHCAN_END;
 }
 
 PyObject *repr(PyObject *self) {

@@ -57,6 +57,15 @@ namespace {
   return is_set(Py_TYPE(object)) && set_parts(object)->weakreflist != nullptr;
 }
 
+/// Most of the time goes into waiting for the memory of objects: so many are asked for ahead.
+constexpr std::size_t kAhead = 8;
+
+/// Asks for an object and what the collector has before it.
+void fetch(PyObject *object) noexcept {
+  __builtin_prefetch(object, 1);
+  __builtin_prefetch(reinterpret_cast<void **>(object) - 2, 1);
+}
+
 void swap_sets(PyObject *set, PyObject *other) noexcept {
   PySetObject *const left = set_parts(set);
   PySetObject *const right = set_parts(other);
@@ -168,25 +177,47 @@ bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
 }
 
 bool Detachment::visit_all() {
-  Visit visit = take_opened();
+  // In variables of their own: what is written to a Visit and read again at once has to wait.
+  PyObject **first = nullptr;
+  std::size_t count = 0;
+  std::size_t stride = 1;
+  PyObject *owner = nullptr;
+  bool is_held = false;
   for (;;) {
-    while (visit.slots.count != 0) {
-      PyObject *&slot = *visit.slots.first;
-      visit.slots.first += visit.slots.stride;
-      --visit.slots.count;
+    if (opened_ != nullptr) {
+      if (count != 0) visits_.push_back({{first, count, stride}, owner, is_held, is_key_});
+      owner = std::exchange(opened_, nullptr);
+      is_held = opened_is_held_;
+      Slots rest;
+      const Slots slots = slots_of(owner, rest);
+      if (rest.count != 0) visits_.push_back({rest, owner, is_held, is_key_});
+      is_key_ = is_key_ || rest.count != 0 || is_set(Py_TYPE(owner));
+      first = slots.first;
+      count = slots.count;
+      stride = slots.stride;
+      for (std::size_t i = 1; i <= std::min(count, kAhead); ++i) fetch(first[(count - i) * stride]);
+    }
+    // Last things first: mostly they were made last, and the collector's list has them in that
+    // order.
+    while (count != 0 && opened_ == nullptr) {
+      if (count > kAhead) fetch(first[(count - 1 - kAhead) * stride]);
+      PyObject *&slot = first[--count * stride];
       if (slot == nullptr) continue;
-      is_key_ = visit.is_key;
-      PyObject *const goes = visit.is_held ? take_held(slot) : take(slot);
+      PyObject *const goes = is_held ? take_held(slot) : take(slot);
       if (goes == nullptr) return false;
       if (in_holes_.size() != graph_->holes.size())
-        graph_->holes.push_back({visit.owner, place_of(visit.owner, slot), last_index_});
+        graph_->holes.push_back({owner, place_of(owner, slot), last_index_});
       slot = goes;
-      if (opened_.slots.count == 0) continue;
-      if (visit.slots.count != 0) visits_.push_back(visit);
-      visit = take_opened();
     }
+    if (opened_ != nullptr) continue;
     if (visits_.empty()) return true;
-    visit = visits_.back();
+    const Visit &visit = visits_.back();
+    first = visit.slots.first;
+    count = visit.slots.count;
+    stride = visit.slots.stride;
+    owner = visit.owner;
+    is_held = visit.is_held;
+    is_key_ = visit.is_key;
     visits_.pop_back();
   }
 }
@@ -230,6 +261,7 @@ PyObject *Detachment::replace(PyObject *object) {
   const bool is_leaf = is_plain_leaf(type);
   if (!is_leaf && !is_plain_container(type)) return take_foreign(object);
   if (is_key_ && is_nan(object, type)) return refuse(Result::kForeign);
+  if (type == &PyLong_Type || type == &PyFloat_Type) return replace_number(object, type);
   if (PyObject *const same = stand_in(object)) {
     Py_DECREF(object);
     return Py_NewRef(same);
@@ -240,6 +272,20 @@ PyObject *Detachment::replace(PyObject *object) {
   PyObject *const made = is_leaf ? copy_leaf(object, type) : twin_of(object, type);
   if (made == nullptr) return refuse(Result::kNoMemory);
   replaced_.insert(object, replacements_.size());
+  replacements_.push_back({object, made});
+  return made;
+}
+
+/// Numbers have no identity that counts: only those replaced last are looked for.
+PyObject *Detachment::replace_number(PyObject *object, PyTypeObject *type) {
+  std::size_t &place = numbers_[reinterpret_cast<std::uintptr_t>(object) / 16 % kNumbers];
+  if (place < replacements_.size() && replacements_[place].original == object) {
+    Py_DECREF(object);
+    return Py_NewRef(replacements_[place].stand_in);
+  }
+  PyObject *const made = copy_leaf(object, type);
+  if (made == nullptr) return refuse(Result::kNoMemory);
+  place = replacements_.size();
   replacements_.push_back({object, made});
   return made;
 }
@@ -286,17 +332,10 @@ bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
 
 /// Adds a container to the graph; its places are visited next.
 void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
-  graph_->containers.push_back({container, is_tracked});
+  graph_->containers.emplace_back(container, is_tracked);
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
-  opened_ = {slots_of(container, opened_rest_), container, is_held,
-             is_key_ || opened_rest_.count != 0 || is_set(Py_TYPE(container))};
-}
-
-/// The places of the container that was opened last, to be visited now.
-Detachment::Visit Detachment::take_opened() {
-  if (opened_rest_.count != 0)
-    visits_.push_back({std::exchange(opened_rest_, {}), opened_.owner, opened_.is_held, is_key_});
-  return std::exchange(opened_, {});
+  opened_ = container;
+  opened_is_held_ = is_held;
 }
 
 PyObject *Detachment::refuse(Result why) noexcept {
@@ -340,7 +379,9 @@ void Detachment::put_back() {
   };
   std::vector<MovedGraph::Container> moved;
   moved.swap(graph_->containers);
-  for (const auto &[object, is_tracked] : moved) {
+  for (const MovedGraph::Container &each : moved) {
+    PyObject *const object = each.object();
+    const bool is_tracked = each.is_tracked();
     const std::uint64_t *const index = indices.find(object);
     const bool is_copy = index != nullptr && !is_emptied(Py_TYPE(object));
     PyObject *const owner = index == nullptr || is_copy ? object : original_of(*index);

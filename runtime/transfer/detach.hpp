@@ -69,11 +69,11 @@ class Detachment {
   /// Whether other interpreters may have the very object.
   [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
-  [[nodiscard]] Visit take_opened();
   [[nodiscard]] PyObject *take(PyObject *object);
   [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_held(PyObject *object);
   [[nodiscard]] PyObject *replace(PyObject *object);
+  [[nodiscard]] PyObject *replace_number(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_foreign(PyObject *object);
   [[nodiscard]] std::optional<std::size_t> find_handle(PyObject *object);
   /// A container of which the survey says that it cannot move as it is.
@@ -95,14 +95,16 @@ class Detachment {
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
   Held held_ = Held::kEmptied;
   Survey *survey_ = nullptr;
-  std::vector<Visit> visits_;  // begun, and not yet done
-  Visit opened_;               // of the container that was opened last
-  Slots opened_rest_;
+  std::vector<Visit> visits_;   // begun, and not yet done
+  PyObject *opened_ = nullptr;  // a container whose places are to be visited next
+  bool opened_is_held_ = false;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
-  bool is_key_ = false;               // Visit::is_key of the place that is being visited
-  std::vector<PyObject *> in_holes_;  // owned; those of graph_->holes
-  std::size_t last_index_ = 0;        // MovedGraph::Hole::index of what was taken last
+  static constexpr std::size_t kNumbers = 64;
+  std::size_t numbers_[kNumbers] = {};  // index of a number that was replaced, perhaps
+  bool is_key_ = false;                 // Visit::is_key of the place that is being visited
+  std::vector<PyObject *> in_holes_;    // owned; those of graph_->holes
+  std::size_t last_index_ = 0;          // MovedGraph::Hole::index of what was taken last
   std::vector<PyObject *>
       handles_;  // what stands in holes, each object once, if there is no survey
   ObjectTable handle_indices_;

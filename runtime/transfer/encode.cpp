@@ -72,7 +72,7 @@ Status encode_moving(PyObject *object, const char *root, Message &message, Move 
   return encode_with(root, object, message, &move, [](Encoder &encoder) { encoder.set_moving(); });
 }
 
-inline void Encoder::write_text(PyObject *object) {
+inline void Encoder::write_text(PyObject *object, std::uint64_t flags) {
   const auto length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
   const auto kind = static_cast<std::size_t>(PyUnicode_KIND(object));
   const bool is_shared = Py_REFCNT(object) > 1;
@@ -86,7 +86,6 @@ inline void Encoder::write_text(PyObject *object) {
     tag = Tag::kLatin1;
   else if (kind == PyUnicode_2BYTE_KIND)
     tag = Tag::kUcs2;
-  const std::uint64_t flags = PyUnicode_CHECK_INTERNED(object) ? kInterned : 0;
   records_.put_data(make_header(tag, length, flags | number_if(is_shared, object)),
                     PyUnicode_DATA(object), length * kind);
 }
@@ -111,6 +110,14 @@ bool Encoder::write_leaf(PyObject *object) {
   } else {
     return write_constant(object);
   }
+  return true;
+}
+
+/// As write_leaf(), of what the receiver will look things up by. Other strings cost more to intern
+/// than that is worth.
+bool Encoder::write_key(PyObject *object) {
+  if (!PyUnicode_CheckExact(object) || arena_of(object) != nullptr) return write_leaf(object);
+  write_text(object, PyUnicode_CHECK_INTERNED(object) ? kInterned : 0);
   return true;
 }
 
@@ -258,7 +265,7 @@ bool Encoder::step_dict(Frame &frame) {
       if (!is_there || frame.next++ == frame.size) return fail_changed("a dict");
       hold(frame.child, key);
       value = PyRef::borrow(next);
-      if (!write_leaf(key)) {
+      if (!write_key(key)) {
         frame.value = value.release();
         return write_other(key);
       }
@@ -531,7 +538,7 @@ bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
 void Encoder::write_shape(std::size_t shape) {
   const std::size_t size = shapes_.size(shape);
   put(Tag::kShape, size);
-  for (std::size_t i = 0; i < size; ++i) (void)write_leaf(shapes_.key(shape, i));
+  for (std::size_t i = 0; i < size; ++i) (void)write_key(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

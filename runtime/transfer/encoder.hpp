@@ -28,7 +28,9 @@ class Encoder {
   /// `move`: where to note what leaves the sender; null if nothing may.
   Encoder(TransferState &state, const char *root, Move *move = nullptr)
       : state_(state), root_(root), move_(move) {}
-  ~Encoder() { forget(); }
+  ~Encoder() {
+    for (Frame &frame : frames_) release(frame);
+  }
   Encoder(const Encoder &) = delete;
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
@@ -88,7 +90,8 @@ class Encoder {
   [[nodiscard]] bool write_leaf(PyObject *object);
   [[nodiscard]] bool write_constant(PyObject *object);
   void write_int(PyObject *object);
-  void write_text(PyObject *object);
+  [[nodiscard]] bool write_key(PyObject *object);
+  void write_text(PyObject *object, std::uint64_t flags = 0);
   void write_bytes(PyObject *object);
   [[nodiscard]] bool write_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);

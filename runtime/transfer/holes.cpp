@@ -14,6 +14,24 @@ namespace {
 // How often it is tried again after code has changed the graph.
 constexpr int kMostTries = 3;
 
+/// A graph in a hole of a graph, and so on: marked objects may be nested. Both sides work on each
+/// within the work on the outer one; what is nested deeper is copied, which needs no recursion.
+class Nesting {
+ public:
+  Nesting() noexcept { ++depth(); }
+  ~Nesting() { --depth(); }
+  Nesting(const Nesting &) = delete;
+  Nesting &operator=(const Nesting &) = delete;
+  [[nodiscard]] static bool is_too_deep() noexcept { return depth() >= kMost; }
+
+ private:
+  static constexpr int kMost = 50;
+  [[nodiscard]] static int &depth() noexcept {
+    thread_local int depth_ = 0;
+    return depth_;
+  }
+};
+
 /// What stands in the holes of a graph, as a message.
 struct Contents {
   Message message;
@@ -68,6 +86,8 @@ bool encode_handles(const Detachment &detachment, const char *name) {
 HandOver try_with_holes(PyRef &root, Detachment::Held held, const char *name, Move &move,
                         std::unique_ptr<Detachment> &left, bool &has_changed) {
   has_changed = false;
+  if (Nesting::is_too_deep()) return HandOver::kForeign;
+  const Nesting nesting;
   Survey survey(root.get(), held == Detachment::Held::kCopied);
   if (survey.is_foreign(root.get()) || !survey.is_worth_it()) return HandOver::kForeign;
   Contents contents;

@@ -61,7 +61,7 @@ PyObject *MovedGraph::attach() {
   }
   owner_tags::arrive(*this);
   for (const Container &each : containers) {
-    if (each.is_tracked) PyObject_GC_Track(each.object);
+    if (each.is_tracked()) PyObject_GC_Track(each.object());
   }
   containers = {};
   return std::exchange(root, nullptr);
@@ -70,12 +70,12 @@ PyObject *MovedGraph::attach() {
 MovedGraph::~MovedGraph() {
   if (root == nullptr) return;
   for (const Container &each : containers) {
-    for_each_slot(each.object, [](PyObject *child) {
+    for_each_slot(each.object(), [](PyObject *child) {
       if (!is_container(Py_TYPE(child))) drop_leaf(child);
     });
   }
   if (containers.empty()) drop_leaf(root);
-  for (const Container &each : containers) free_container(each.object);
+  for (const Container &each : containers) free_container(each.object());
 }
 
 }  // namespace interlock

@@ -18,9 +18,17 @@ namespace interlock {
 class MovedGraph final : public Shared {
  public:
   /// A container of the graph; each stands here once. `is_tracked`: the collector is to know it.
-  struct Container {
-    PyObject *object;
-    bool is_tracked;
+  class Container {
+   public:
+    Container(PyObject *object, bool is_tracked) noexcept
+        : word_(reinterpret_cast<std::uintptr_t>(object) | (is_tracked ? 1 : 0)) {}
+    [[nodiscard]] PyObject *object() const noexcept {
+      return reinterpret_cast<PyObject *>(word_ & ~std::uintptr_t{1});
+    }
+    [[nodiscard]] bool is_tracked() const noexcept { return (word_ & 1) != 0; }
+
+   private:
+    std::uintptr_t word_;  // the address; a graph has millions of them
   };
 
   /// A place in it where None stands for what does not move but crosses beside the graph.

@@ -33,8 +33,10 @@ class ShapeCache {
 
   /// The number of the shape; kNew for one that add() is now worth; kNone.
   [[nodiscard]] std::size_t find(PyObject **pairs, std::size_t size) noexcept {
-    Place &place = places_[place_of(pairs, size)];
-    if (place.first_key != pairs[0] || place.size != size) {
+    const std::size_t index = place_of(pairs, size);
+    Place &place = places_[index];
+    if ((used_ >> index & 1) == 0 || place.first_key != pairs[0] || place.size != size) {
+      used_ |= 1u << index;
       place = {pairs[0], size, kNone};
       return kNone;
     }
@@ -49,34 +51,40 @@ class ShapeCache {
   }
   /// Gives a number to the shape that find() has just found to be new.
   std::size_t add(PyObject **pairs, std::size_t size) {
-    std::vector<PyRef> &keys = shapes_.emplace_back();
-    for (std::size_t i = 0; i < size; ++i) keys.push_back(PyRef::borrow(pairs[2 * i]));
+    if (shapes_.empty()) keys_.reserve(kMostKeys);
+    shapes_.push_back({keys_.size(), size});
+    for (std::size_t i = 0; i < size; ++i) keys_.push_back(PyRef::borrow(pairs[2 * i]));
     return places_[place_of(pairs, size)].shape = shapes_.size() - 1;
   }
   [[nodiscard]] bool has_keys(std::size_t shape, PyObject **pairs,
                               std::size_t size) const noexcept {
-    const std::vector<PyRef> &keys = shapes_[shape];
-    if (keys.size() != size) return false;
+    if (shapes_[shape].size != size) return false;
+    const PyRef *const keys = keys_.data() + shapes_[shape].first;
     for (std::size_t i = 0; i < size; ++i) {
       if (keys[i].get() != pairs[2 * i]) return false;
     }
     return true;
   }
   /// How many keys a shape has.
-  [[nodiscard]] std::size_t size(std::size_t shape) const noexcept { return shapes_[shape].size(); }
+  [[nodiscard]] std::size_t size(std::size_t shape) const noexcept { return shapes_[shape].size; }
   [[nodiscard]] PyObject *key(std::size_t shape, std::size_t index) const noexcept {
-    return shapes_[shape][index].get();
+    return keys_[shapes_[shape].first + index].get();
   }
   void clear() noexcept {
-    for (Place &place : places_) place = {};
+    used_ = 0;
     shapes_.clear();
+    keys_.clear();
   }
 
  private:
   struct Place {
-    PyObject *first_key = nullptr;  // compared only
-    std::size_t size = 0;
-    std::size_t shape = kNone;
+    PyObject *first_key;  // compared only
+    std::size_t size;
+    std::size_t shape;
+  };
+  struct Shape {
+    std::size_t first;  // of keys_
+    std::size_t size;
   };
   static constexpr std::size_t kPlaces = 16;
 
@@ -84,8 +92,10 @@ class ShapeCache {
     return (reinterpret_cast<std::uintptr_t>(pairs[0]) / 16 + size) % kPlaces;
   }
 
+  std::uint32_t used_ = 0;  // of places_, a bit for each
   Place places_[kPlaces];
-  std::vector<std::vector<PyRef>> shapes_;
+  std::vector<Shape> shapes_;
+  std::vector<PyRef> keys_;
 };
 
 }  // namespace interlock

@@ -15,9 +15,7 @@ Survey::Survey(PyObject *root, bool copies) : copies_(copies) {
       slots_.pop_back();
       continue;
     }
-    PyObject *const object = *slots.first;
-    slots.first += slots.stride;
-    --slots.count;
+    PyObject *const object = slots.first[--slots.count * slots.stride];
     if (object != nullptr) look_at(object);
   }
 }
@@ -47,7 +45,7 @@ void Survey::look_at(PyObject *object) {
   }
 }
 
-/// The first place is visited next, as a move does.
+/// The last place is visited next, as a move does.
 void Survey::open(PyObject *container) {
   Slots rest;
   const Slots first = slots_of(container, rest);

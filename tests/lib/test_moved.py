@@ -290,6 +290,28 @@ class Everywhere(support.TestCase):
             got = channel.recv()
             self.assertIs(got[0], got[1][0])
 
+    def test_marks_in_marks(self):
+        channel = Channel(1)
+        for depth in (1, 2, 20_000):
+            given = innermost = [1]
+            for _ in range(depth):
+                given = moved([*range(1000, 1050), given])
+            channel.send(given)
+            got = channel.recv()
+            for _ in range(depth):
+                self.assertEqual(got[:-1], list(range(1000, 1050)))
+                got = got[-1]
+            self.assertEqual(got, [1])
+            self.assertEqual(innermost, [])
+        given = mark = [2]
+        for _ in range(300_000):
+            mark = moved(mark)
+        channel.send(mark)
+        self.assertEqual((channel.recv(), given), ([2], []))
+        for _ in range(300_000):
+            mark = moved(mark)
+        del mark
+
     def test_inside_an_instance(self):
         channel, given = Channel(1), [1]
         record = Record(moved(given))
