@@ -38,10 +38,10 @@ void for_each_block(PyObject *object, Function function) {
 template <typename Function>
 void for_each_object(const MovedGraph &graph, Function function) {
   std::unordered_set<PyObject *> seen;
-  for (const MovedGraph::Container &each : graph.containers) seen.insert(each.object);
+  for (const MovedGraph::Container &each : graph.containers) seen.insert(each.object());
   for (const MovedGraph::Container &each : graph.containers) {
-    function(each.object);
-    for_each_slot(each.object, [&](PyObject *child) {
+    function(each.object());
+    for_each_slot(each.object(), [&](PyObject *child) {
       if (seen.insert(child).second) function(child);
     });
   }
