@@ -12,8 +12,8 @@ itself; Channel passes objects between any of them, copied or moved, also in asy
 is passed to a call; select() waits for several channels. Lock, Semaphore, Event and Barrier work across
 interpreters, and cross themselves. freeze() makes an immutable object that all of them can have without a copy;
 proxy() lets other interpreters use an object that stays where it is; register() says how objects of a type
-cross. Functions cross even if they are defined in the main script. global_lock serialises what all interpreters
-share, such as the environment.
+cross, explain() shows it. Functions cross even if they are defined in the main script. global_lock serialises
+what all interpreters share, such as the environment.
 """
 
 from types import MappingProxyType as _MappingProxyType
@@ -53,9 +53,11 @@ __version__ = "0.1.0"
 # Not imported before they are used: an interpreter that only runs calls needs none of it.
 _LAZY = {
     "BrokenPool": "pool",
+    "Explanation": "_explain",
     "Interpreter": "interpreter",
     "Pool": "pool",
     "Proxy": "_proxy",
+    "explain": "_explain",
     "proxy": "_proxy",
     "register": "_register",
     "unregister": "_register",
@@ -71,6 +73,7 @@ __all__ = [
     "ChannelFull",
     "Descriptor",
     "Event",
+    "Explanation",
     "Interpreter",
     "InterpreterEnded",
     "Lock",
@@ -83,6 +86,7 @@ __all__ = [
     "TransferError",
     "after",
     "every",
+    "explain",
     "features",
     "freeze",
     "global_lock",

@@ -98,7 +98,11 @@ class Interpreter:
         self._handle.call(_set_up.set_variable, name, value)
 
     def stats(self):
-        """A dict: state, tasks run, tasks queued, busy_seconds."""
+        """A dict: state, tasks run, tasks queued, busy_seconds, sent.
+
+        The last one counts what the interpreter has made messages of, results of calls included, as
+        Channel.stats()["tiers"] does; but for an int, None, True, False or frozen object alone.
+        """
         return self._handle.stats()
 
     def _close_at_exit(self, interrupted):

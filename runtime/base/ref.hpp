@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/atomic.hpp"
+#include "base/tier.hpp"
 
 namespace interlock {
 
@@ -68,6 +69,14 @@ class Shared : public RefCounted {
     kFrozenShell,
   };
   [[nodiscard]] virtual Kind kind() const noexcept = 0;
+
+  /// What it stands for, for statistics. Bytes: of memory that it lends, hands over or brings.
+  struct Weight {
+    Tier tier = Tier::kShared;
+    std::uint64_t objects = 1;
+    std::uint64_t bytes = 0;
+  };
+  [[nodiscard]] virtual Weight weight() const noexcept { return {}; }
 };
 
 template <typename T>

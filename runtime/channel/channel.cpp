@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "channel/channel.hpp"
 
+#include <utility>
+
 #include "base/check.hpp"
 #include "channel/buffered.hpp"
 #include "channel/chain.hpp"
@@ -67,6 +69,31 @@ Status Channel::send_until(Message &message, Deadline deadline) {
   if (send_now(message)) return {};
   std::size_t sent = 0;
   return transfer_until(Direction::kSend, {&message, 1}, sent, deadline);
+}
+
+Channel::~Channel() {
+  for (OwnedTally *each = tallies_; each != nullptr;) delete std::exchange(each, each->next);
+}
+
+Tally &Channel::tally_of(std::int64_t owner) {
+  // SYNC(tally): what others have added is whole.
+  OwnedTally *first = load_acquire(tallies_);
+  for (OwnedTally *each = first; each != nullptr; each = each->next) {
+    if (each->owner == owner) return each->tally;
+  }
+  auto *const added = new OwnedTally{.owner = owner, .tally = {}, .next = first};
+  // Nobody else adds one for the same owner meanwhile, which has one lock.
+  while (!tallies_.compare_exchange_weak(added->next, added)) {
+  }
+  return added->tally;
+}
+
+Contents Channel::sent_contents() const noexcept {
+  Contents sum;
+  // SYNC(tally): as above.
+  for (const OwnedTally *each = load_acquire(tallies_); each != nullptr; each = each->next)
+    each->tally.add_to(sum);
+  return sum;
 }
 
 Status Channel::send_many_until(std::span<Message> messages, std::size_t &sent, Deadline deadline) {

@@ -122,8 +122,15 @@ class Channel : public Shared {
   };
   [[nodiscard]] virtual Stats stats() const noexcept = 0;
 
+  /// What the one who has this number, an interpreter, has sent here. Whoever sends counts.
+  /// Thread: any; the tally is its owner's to change.
+  [[nodiscard]] Tally &tally_of(std::int64_t owner);
+  /// What all of them have.
+  [[nodiscard]] Contents sent_contents() const noexcept;
+
  protected:
   explicit Channel(Policy policy) noexcept : policy_(policy) {}
+  ~Channel() override;
   /// Waits until attempt() has done something.
   [[nodiscard]] virtual Status transfer_until(Direction direction, std::span<Message> messages,
                                               std::size_t &count, Deadline deadline) = 0;
@@ -134,8 +141,15 @@ class Channel : public Shared {
  private:
   [[nodiscard]] Status try_transfer(Direction direction, Message &message);
 
+  struct OwnedTally {
+    const std::int64_t owner;
+    Tally tally;
+    OwnedTally *next = nullptr;
+  };
+
   const Policy policy_;
   Atomic<std::size_t> senders_{0};
+  Atomic<OwnedTally *> tallies_{nullptr};  // newest first; they stay
 };
 
 /// What the calling thread did last with a buffered channel: its address and, in bit 0, the

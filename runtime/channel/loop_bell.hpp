@@ -70,6 +70,8 @@ class LoopWaiter final : public WakeTarget {
   [[nodiscard]] bool is_over() const noexcept { return is_over_; }
   /// Once it is over: kDone, kClosed, or kFull (a policy).
   [[nodiscard]] Attempt outcome() const noexcept { return outcome_; }
+  [[nodiscard]] Channel &channel() noexcept { return *channel_; }
+  [[nodiscard]] bool sends() const noexcept { return direction_ == Channel::Direction::kSend; }
   /// What was received, or could not be sent.
   [[nodiscard]] Message &message() noexcept { return message_; }
 

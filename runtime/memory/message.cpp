@@ -93,6 +93,27 @@ void Message::destroy_owned() noexcept {
   std::free(owned);
 }
 
+Contents Message::contents() const noexcept {
+  Contents contents;
+  if (is_frozen()) contents[Tier::kShared] = {.messages = 1, .objects = 1};
+  if (body() == nullptr) return contents;
+  const Tag tag = tag_of(header());
+  Tier tier = tier_of(tag);
+  std::uint64_t copied = std::uint64_t{body()->objects} - body()->rebuilt;
+  for (const Ref<Shared> &each : body()->shared) {
+    const Shared::Weight weight = each->weight();
+    contents[weight.tier].objects += weight.objects;
+    contents[weight.tier].bytes += weight.bytes;
+    --copied;
+    if (tag == Tag::kShared) tier = weight.tier;
+  }
+  contents[Tier::kCopied].objects += copied;
+  contents[Tier::kCopied].bytes += body()->size * sizeof(std::uint64_t);
+  contents[Tier::kRebuilt].objects += body()->rebuilt;
+  ++contents[tier].messages;
+  return contents;
+}
+
 Message Message::from_frozen(const void *object, ArenaMemory &memory) noexcept {
   memory.retain();
   return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
@@ -109,6 +130,8 @@ Message Message::copy() const noexcept {
   builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
   builder.shared = body()->shared;
   builder.plain_containers = body()->plain_containers;
+  builder.objects = body()->objects;
+  builder.rebuilt = body()->rebuilt;
   Message message;
   return builder.take(message) ? std::move(message) : Message();
 }

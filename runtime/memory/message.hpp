@@ -18,6 +18,7 @@
 
 #include "base/ref.hpp"
 #include "memory/message_format.hpp"
+#include "memory/tally.hpp"
 
 namespace interlock {
 
@@ -30,8 +31,13 @@ class Message {
   /// What a message of more than one record owns. Its words follow it in memory: records, as
   /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
   struct Body {
-    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain) noexcept
-        : size(count), shared(std::move(what)), plain_containers(plain) {}
+    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain,
+         std::uint32_t all_objects, std::uint32_t rebuilt_objects) noexcept
+        : size(count),
+          shared(std::move(what)),
+          plain_containers(plain),
+          objects(all_objects),
+          rebuilt(rebuilt_objects) {}
     [[nodiscard]] const std::uint64_t *words() const noexcept {
       return reinterpret_cast<const std::uint64_t *>(this + 1);
     }
@@ -40,6 +46,8 @@ class Message {
     const std::vector<Ref<Shared>> shared;  // what records refer to by index
     // How many objects with others in them it has, if all were copied without running code; else 0.
     const std::size_t plain_containers;
+    const std::uint32_t objects;  // what records stand for, as often as they do; modulo 2^32
+    const std::uint32_t rebuilt;  // of them
   };
 
   Message() noexcept = default;  // empty: carries nothing, not even None
@@ -108,6 +116,20 @@ class Message {
   [[nodiscard]] const Body *body() const noexcept {
     return is_inline() ? nullptr
                        : reinterpret_cast<const Body *>(static_cast<std::uintptr_t>(word_));
+  }
+  /// Whether contents() has something: not for an empty message, nor for an int, None, True or
+  /// False that needs no memory.
+  [[nodiscard]] bool has_contents() const noexcept { return word_ != 0 && (word_ & 1) == 0; }
+  /// What it carries.
+  [[nodiscard]] Contents contents() const noexcept;
+  /// Adds that to `tally`.
+  void count(Tally &tally) const noexcept {
+    const Body *const owned = body();
+    if (owned != nullptr && owned->shared.empty() && owned->rebuilt == 0) {
+      tally.add(Tier::kCopied, owned->objects, owned->size * sizeof(std::uint64_t));
+    } else {
+      tally.add(contents());
+    }
   }
   /// Memory that the message occupies, in bytes.
   [[nodiscard]] std::size_t size() const noexcept;

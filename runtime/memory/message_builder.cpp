@@ -41,7 +41,8 @@ bool MessageBuilder::take(Message &message) noexcept {
     first_ = few_;
     limit_ = few_ + kFew;
   }
-  message = Message(new (block) Message::Body(count, std::move(shared), plain_containers));
+  message = Message(
+      new (block) Message::Body(count, std::move(shared), plain_containers, objects, rebuilt));
   clear();
   return true;
 }

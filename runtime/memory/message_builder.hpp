@@ -46,18 +46,32 @@ class MessageBuilder {
   [[nodiscard]] std::size_t size() const noexcept {
     return static_cast<std::size_t>(next_ - first_);
   }
+  /// One of the words that were put; 0 if it went where nobody reads it, for want of memory.
+  [[nodiscard]] std::uint64_t word(std::size_t index) const noexcept {
+    return index < size() ? first_[index] : 0;
+  }
+  /// Forgets all but the first `count` words and `shared_count` of what they refer to.
+  void truncate(std::size_t count, std::size_t shared_count) noexcept {
+    next_ = first_ + count;
+    shared.erase(shared.begin() + static_cast<std::ptrdiff_t>(shared_count), shared.end());
+  }
   /// Forgets what was put.
   void clear() noexcept {
     next_ = first_;
     shared.clear();
     plain_containers = 0;
+    objects = 1;
+    rebuilt = 0;
     has_failed_ = false;
   }
   /// The message; nothing is left here. False for want of memory.
   [[nodiscard]] bool take(Message &message) noexcept;
 
-  std::vector<Ref<Shared>> shared;   // what records refer to by index
-  std::size_t plain_containers = 0;  // of Message::Body
+  std::vector<Ref<Shared>> shared;  // what records refer to by index
+  // Of Message::Body.
+  std::size_t plain_containers = 0;
+  std::uint32_t objects = 1;
+  std::uint32_t rebuilt = 0;
 
  private:
   static constexpr std::size_t kFew = 64;

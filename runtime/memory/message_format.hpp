@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/tier.hpp"
+
 namespace interlock {
 
 enum class Tag : std::uint8_t {
@@ -76,5 +78,54 @@ constexpr std::int64_t signed_operand_of(std::uint64_t header) {
   return static_cast<std::int64_t>(header) >> kOperandShift;
 }
 constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
+
+/// How the object crosses whose first record has this tag; of kShared, Shared::weight() says more.
+[[nodiscard]] constexpr Tier tier_of(Tag tag) noexcept {
+  switch (tag) {
+    case Tag::kNone:
+    case Tag::kTrue:
+    case Tag::kFalse:
+    case Tag::kEllipsis:
+    case Tag::kNotImplemented:
+    case Tag::kCharacter:
+    case Tag::kAgain:
+    case Tag::kShared:
+    case Tag::kFrozen:
+      return Tier::kShared;
+    case Tag::kMoved:
+    case Tag::kPart:
+    case Tag::kMarked:
+      return Tier::kMoved;
+    case Tag::kInt:
+    case Tag::kBigInt:
+    case Tag::kFloat:
+    case Tag::kComplex:
+    case Tag::kAscii:
+    case Tag::kLatin1:
+    case Tag::kUcs2:
+    case Tag::kUcs4:
+    case Tag::kBytes:
+    case Tag::kByteArray:
+    case Tag::kTuple:
+    case Tag::kList:
+    case Tag::kSet:
+    case Tag::kFrozenSet:
+    case Tag::kDict:
+    case Tag::kDictOf:
+      return Tier::kCopied;
+    case Tag::kShape:  // a message begins with one before a layout only
+    case Tag::kLayout:
+    case Tag::kInstance:
+    case Tag::kDefinition:
+    case Tag::kGlobal:
+    case Tag::kModule:
+    case Tag::kReduce:
+    case Tag::kBuild:
+    case Tag::kUse:
+    case Tag::kUseTuple:
+      return Tier::kRebuilt;
+  }
+  return Tier::kRefused;
+}
 
 }  // namespace interlock

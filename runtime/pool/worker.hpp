@@ -27,6 +27,8 @@ class Worker final : public HomeService {
 
   [[nodiscard]] TaskQueue &queue() noexcept { return *queue_; }
   [[nodiscard]] CallTask &set_up_task() noexcept { return *set_up_; }
+  /// What its interpreter has sent.
+  [[nodiscard]] const Ref<Tally> &sent() const noexcept { return sent_; }
   [[nodiscard]] Stats stats() const noexcept {
     return {load_relaxed(tasks_), load_relaxed(busy_ns_)};
   }
@@ -37,6 +39,7 @@ class Worker final : public HomeService {
 
   const Ref<TaskQueue> queue_;
   const Ref<CallTask> set_up_;
+  const Ref<Tally> sent_ = make_ref<Tally>();
   std::atomic<bool> stopping_{false};
   std::atomic<bool> gone_{false};
   Mutex mutex_{LockRank::kPool};

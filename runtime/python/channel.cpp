@@ -229,10 +229,19 @@ PyObject *leave(PyObject *self, PyObject *args) {
 PyObject *stats(PyObject *self, PyObject *) {
   Channel *const channel = usable_channel(self);
   if (channel == nullptr) return nullptr;
+  Contents contents = channel->sent_contents();
   const Channel::Stats stats = channel->stats();
-  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K}", "sent", stats.sent, "received", stats.received,
+  std::uint64_t others = stats.sent;
+  for (const Contents::Count &each : contents.tiers) others -= std::min(others, each.messages);
+  // Ints and the like, of one record. What is on its way is counted, and not yet sent.
+  contents[Tier::kCopied].messages += others;
+  contents[Tier::kCopied].objects += others;
+  contents[Tier::kCopied].bytes += others * sizeof(std::uint64_t);
+  PyRef tiers = dict_of(contents);
+  if (!tiers) return nullptr;
+  return Py_BuildValue("{s:K,s:K,s:K,s:K,s:K,s:N}", "sent", stats.sent, "received", stats.received,
                        "dropped", stats.dropped, "send_waits", stats.send_waits, "recv_waits",
-                       stats.recv_waits);
+                       stats.recv_waits, "tiers", tiers.release());
 }
 
 PyObject *get_capacity(PyObject *self, void *) {
@@ -334,7 +343,9 @@ PyMethodDef methods[] = {
     {"stats", stats, METH_NOARGS,
      "stats($self, /)\n--\n\n"
      "A dict of counts: sent, received, dropped; send_waits and recv_waits, operations that "
-     "slept."},
+     "slept;\n"
+     "tiers: how what was sent crosses, {'copied': {'messages': ..., 'objects': ..., 'bytes': "
+     "...}, ...}."},
     {"__enter__", enter, METH_NOARGS, nullptr},
     {"__exit__", leave, METH_VARARGS, nullptr},
     {nullptr, nullptr, 0, nullptr}};
@@ -393,6 +404,36 @@ Channel *usable_channel(PyObject *handle) {
 
 // What is sent is encoded before the channel is looked at: that may run code which closes the
 // Sender.
+
+namespace {
+
+template <typename Change>
+void change_tally(Channel &channel, std::span<const Message> messages, Change change) {
+  Tally *tally = nullptr;
+  for (const Message &message : messages) {
+    if (!message.has_contents()) continue;
+    if (tally == nullptr)
+      tally = &channel.tally_of(PyInterpreterState_GetID(PyInterpreterState_Get()));
+    change(*tally, message);
+  }
+}
+
+}  // namespace
+
+void count_sending(Channel &channel, std::span<const Message> messages) {
+  change_tally(channel, messages,
+               [](Tally &tally, const Message &message) { message.count(tally); });
+}
+
+void take_back(Channel &channel, std::span<const Message> left) {
+  change_tally(channel, left,
+               [](Tally &tally, const Message &message) { tally.subtract(message.contents()); });
+}
+
+void take_back(PyObject *handle, std::span<const Message> left) {
+  if (reinterpret_cast<HandleObject *>(handle)->shared != nullptr)
+    take_back(channel_of(handle), left);
+}
 
 Status transfer(Channel &channel, Channel::Direction direction, Message &message,
                 Deadline deadline) {

@@ -34,6 +34,14 @@ PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender);
 /// Thread: attached.  Errors: as Channel::send_until() and recv_until().
 [[nodiscard]] Status transfer(Channel &channel, Channel::Direction direction, Message &message,
                               Deadline deadline);
+// What the calling interpreter sends is counted before it is sent: the channel may be gone
+// afterwards. What could not be sent, and so is left, is taken back. Thread: attached.
+
+void count_sending(Channel &channel, std::span<const Message> messages);
+void take_back(Channel &channel, std::span<const Message> left);
+/// The same; nothing if `handle` was closed meanwhile.
+void take_back(PyObject *handle, std::span<const Message> left);
+
 /// One attempt. Another thread in the middle of the same cell is waited for outside.
 [[nodiscard]] Status try_transfer(Channel &channel, Channel::Direction direction, Message &message);
 

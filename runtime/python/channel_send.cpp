@@ -41,9 +41,11 @@ PyObject *send(PyObject *self, PyObject *object, PyObject *moves, Send send_mess
                                        : encode(object, "message", message, &move);
   if (!encoded.ok()) return raise(encoded);
   Channel *const channel = usable_channel(self);
+  if (channel != nullptr) count_sending(*channel, {&message, 1});
   const Status status =
       channel != nullptr ? send_message(*channel, message) : Status(Code::kEPYTHON);
   if (!status.ok()) {
+    if (channel != nullptr) take_back(self, {&message, 1});
     move.undo();
     return raise(status);
   }
@@ -52,11 +54,12 @@ PyObject *send(PyObject *self, PyObject *object, PyObject *moves, Send send_mess
 }
 
 /// Sends `messages`; `sent` grows by how many were, also on error.
-Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent,
+Status send_all(PyObject *self, Channel &channel, std::span<Message> messages, std::size_t &sent,
                 Deadline deadline) {
   std::size_t done = 0;
   Status status;
   if (messages.empty()) return status;
+  count_sending(channel, messages);
   if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
     const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
     status = run_detached([&] {
@@ -67,6 +70,7 @@ Status send_all(Channel &channel, std::span<Message> messages, std::size_t &sent
     });
   }
   sent += done;
+  if (!status.ok()) take_back(self, messages.subspan(done));
   return status;
 }
 
@@ -163,7 +167,7 @@ PyObject *send_sequence(PyObject *self, PyObject *sequence, bool is_moved, Deadl
   Status status = Code::kEPYTHON;
   if (encode_sequence(items.get(), outgoing)) {
     if (Channel *const channel = usable_channel(self))
-      status = send_all(*channel, outgoing.messages, sent, deadline);
+      status = send_all(self, *channel, outgoing.messages, sent, deadline);
   }
   outgoing.settle(sent);
   if (is_moved && PyList_Check(sequence)) put_back(sequence, items.get(), sent);
@@ -178,7 +182,7 @@ PyObject *send_rest(PyObject *self, Outgoing &outgoing, std::size_t sent, Deadli
   const bool is_error = PyErr_GivenExceptionMatches(failure.get(), PyExc_Exception) != 0;
   Channel *const channel = usable_channel(self);
   std::size_t rest = 0;
-  const Status status = channel != nullptr ? send_all(*channel, outgoing.messages, rest,
+  const Status status = channel != nullptr ? send_all(self, *channel, outgoing.messages, rest,
                                                       is_error ? deadline : Deadline::past())
                                            : Status(Code::kEPYTHON);
   outgoing.settle(rest);
@@ -250,7 +254,7 @@ PyObject *channel_send_many(PyObject *self, PyObject *const *values, Py_ssize_t 
     std::size_t batch = 0;
     Channel *const channel = usable_channel(self);
     const Status status = channel != nullptr
-                              ? send_all(*channel, outgoing.messages, batch, deadline)
+                              ? send_all(self, *channel, outgoing.messages, batch, deadline)
                               : Status(Code::kEPYTHON);
     outgoing.settle(batch);
     sent += batch;

@@ -188,10 +188,14 @@ PyObject *stats(PyObject *self, PyObject *) {
   if (!usable(self)) return nullptr;
   Worker &worker = worker_of(self);
   const Worker::Stats stats = worker.stats();
-  return Py_BuildValue("{s:s,s:K,s:n,s:d}", "state", state_name(interpreter_of(self)), "tasks",
+  Contents contents;
+  worker.sent()->add_to(contents);
+  PyRef sent = dict_of(contents);
+  if (!sent) return nullptr;
+  return Py_BuildValue("{s:s,s:K,s:n,s:d,s:N}", "state", state_name(interpreter_of(self)), "tasks",
                        static_cast<unsigned long long>(stats.tasks), "queued",
                        static_cast<Py_ssize_t>(worker.queue().size()), "busy_seconds",
-                       static_cast<double>(stats.busy_ns) / 1e9);
+                       static_cast<double>(stats.busy_ns) / 1e9, "sent", sent.release());
 }
 
 PyObject *get_id(PyObject *self, void *) { return PyLong_FromLongLong(interpreter_of(self).id()); }
@@ -224,7 +228,8 @@ PyMethodDef methods[] = {
      "close($self, timeout=None, shared_queue=False)\n--\n\n"
      "Drain for timeout seconds, then interrupt, then abandon; False if abandoned."},
     {"stats", stats, METH_NOARGS,
-     "stats($self, /)\n--\n\nA dict: state, tasks run, tasks queued, busy_seconds."},
+     "stats($self, /)\n--\n\n"
+     "A dict: state, tasks run, tasks queued, busy_seconds; sent, by tier."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyGetSetDef properties[] = {

@@ -109,6 +109,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
     return nullptr;
   }
   if (!move.empty()) waiter_of(waiter).move = new Move(std::move(move));
+  count_sending(channel_of(channel), {&message, 1});
   waiter_of(waiter).held =
       make_ref<LoopWaiter>(
           Ref<LoopBell>(bell_of(self).held), Ref<Channel>(&channel_of(channel)),
@@ -167,7 +168,10 @@ void dealloc_waiter(PyObject *self) {
   (void)clear_waiter(self);
   if (LoopWaiter *const waiter = waiter_of(self).held; waiter != nullptr) {
     waiter->owner = nullptr;
-    if (!waiter->is_from_parent()) waiter->cancel();
+    if (!waiter->is_from_parent()) {
+      waiter->cancel();
+      if (waiter->sends()) take_back(waiter->channel(), {&waiter->message(), 1});
+    }
     settle_move(self);
     waiter->release();
   }

@@ -3,10 +3,12 @@
 
 #include <atomic>
 
+#include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
 #include "platform/process.hpp"
 #include "platform/thread.hpp"
+#include "pool/worker.hpp"
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
 #include "transfer/detach.hpp"
@@ -109,6 +111,9 @@ PyMethodDef functions[] = {
     {"every", every, METH_O,
      "every(seconds, /)\n--\n\n"
      "A case of select() that is ready once in seconds. Ticks that nobody took are dropped."},
+    {"explain", explain, METH_VARARGS,
+     "explain(obj, move, /)\n--\n\n"
+     "How each part of obj would cross: (parts, rests, totals), for interlock._explain."},
     {"add_registration", add_registration, METH_VARARGS,
      "add_registration(type, reduce, /)\n--\n\n"
      "Tell all interpreters what function, a Definition or None, is registered for the type of "
@@ -146,6 +151,11 @@ int execute(PyObject *module) {
   }();
   (void)prepared;
   if (Returns::create_current() == nullptr) return -1;
+  Interpreter *const own = Interpreter::current();
+  const bool is_own =
+      own != nullptr && own->id() == PyInterpreterState_GetID(PyInterpreterState_Get());
+  Ref<Tally> sent = is_own ? static_cast<Worker &>(own->service()).sent() : make_ref<Tally>();
+  state.transfer.sent = sent.leak();
   const bool added =
       add_errors(module, state) && add_handle(module, state) && add_definition(module, state) &&
       add_arena(module, state) && add_buffer(module, state) && add_descriptor(module, state) &&
@@ -209,6 +219,7 @@ int clear(PyObject *module) {
   auto *state = static_cast<ModuleState *>(PyModule_GetState(module));
   if (state == nullptr) return 0;
   state->transfer.ints.clear();
+  if (state->transfer.sent != nullptr) std::exchange(state->transfer.sent, nullptr)->release();
   delete std::exchange(state->transfer.types, nullptr);
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);

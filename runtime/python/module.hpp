@@ -70,6 +70,8 @@ PyObject *compare_handles(PyObject *self, PyObject *other, int operation);
 // interlock._register's list of the process. In python/definition.cpp.
 PyObject *add_registration(PyObject *, PyObject *args);
 PyObject *registrations(PyObject *, PyObject *number);
+/// What interlock.explain() shows. In python/explain.cpp.
+PyObject *explain(PyObject *, PyObject *args);
 /// What moved() gives for `object`; null with a Python exception set. In python/moved.cpp.
 [[nodiscard]] PyRef mark_moved(PyRef object);
 /// Closes every Sender of the calling interpreter. In python/sender.cpp.
@@ -89,6 +91,10 @@ PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);
 PyObject *every(PyObject *, PyObject *seconds);
+
+/// {tier: {"messages": n, "objects": n, "bytes": n}}, or null with a Python exception set. In
+/// python/explain.cpp.
+[[nodiscard]] PyRef dict_of(const Contents &contents);
 
 /// Creates a type from `spec` with `base` (or null), adds it to the module and stores it in `slot`.
 [[nodiscard]] bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base,

@@ -88,6 +88,14 @@ struct Cases {
   std::vector<SelectCase> cases;
 
   [[nodiscard]] bool parse(const ModuleState &state, PyObject *sequence);
+  /// Calls `function` with the channel and the message of each case that sends.
+  template <typename Function>
+  void for_each_sent(Function function) {
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      if (channels[i] && cases[i].direction == Channel::Direction::kSend)
+        function(*channels[i], std::span<const Message>(&messages[i], 1));
+    }
+  }
   [[nodiscard]] bool parse_one(const ModuleState &state, std::size_t index);
   [[nodiscard]] bool parse_send(std::size_t index, PyObject *handle, PyObject *item);
   [[nodiscard]] Status encode_item(std::size_t index, PyObject *item);
@@ -232,9 +240,13 @@ PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject
     return nullptr;
   }
   std::size_t index = 0;
+  cases.for_each_sent(count_sending);
   Status status = try_select(cases.cases, biased != 0, index);
   if (status.code() == Code::kEEMPTY)
     status = run_detached([&] { return select_until(cases.cases, biased != 0, deadline, index); });
+  cases.for_each_sent([](Channel &channel, std::span<const Message> left) {
+    take_back(channel, left);  // but for what was chosen
+  });
   cases.settle(status.ok() ? index : SIZE_MAX);
   return finish(cases, status, index);
 }

@@ -91,6 +91,9 @@ bool ArrayItems::put_back(PyObject *array) {
 bool Encoder::write_array(PyObject *object) {
   const bool is_moved = moves() && !is_inside();
   const char typecode = ArrayStorage::typecode(object);
+  const PyRef item_size = PyRef::steal(PyObject_GetAttrString(object, "itemsize"));
+  const Py_ssize_t bytes = item_size ? Py_SIZE(object) * PyLong_AsSsize_t(item_size.get()) : -1;
+  if (bytes < 0) return false;
   ArrayStorage::Items items;
   if (is_moved) {
     ArrayStorage::swap(object, items);
@@ -100,7 +103,8 @@ bool Encoder::write_array(PyObject *object) {
     ArrayStorage::swap(copy.get(), items);
   }
   owner_tags::leave(items.memory, kItems);
-  auto carried = make_ref<ArrayItems>(typecode, items);
+  auto carried = make_ref<ArrayItems>(typecode, items, is_moved ? Tier::kMoved : Tier::kCopied,
+                                      static_cast<std::uint64_t>(bytes));
   if (is_moved) {
     CopiedContainer &noted = move_->steps.back();  // by note_container()
     noted.step = std::make_unique<HandOverItems>(object, carried);
@@ -122,6 +126,12 @@ bool Encoder::hand_over_bytes(PyObject *bytearray, bool &done) {
   records_.shared.emplace_back(step->detachment.graph());
   move_->steps.back().step = std::move(step);  // noted by note_container()
   return true;
+}
+
+void Encoder::write_bytearray(PyObject *object) {
+  const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
+  records_.put_data(make_header(Tag::kByteArray, size, number_if(true, object)),
+                    PyByteArray_AS_STRING(object), size);
 }
 
 }  // namespace interlock

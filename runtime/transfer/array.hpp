@@ -12,10 +12,12 @@ struct TransferState;
 
 class ArrayItems final : public Shared {
  public:
-  /// `typecode`: array.typecode.  Owns `items`.
-  ArrayItems(char typecode, ArrayStorage::Items items) : typecode_(typecode), items_(items) {}
+  /// `typecode`: array.typecode. `tier`, `bytes`: for weight().  Owns `items`.
+  ArrayItems(char typecode, ArrayStorage::Items items, Tier tier, std::uint64_t bytes)
+      : typecode_(typecode), items_(items), tier_(tier), bytes_(bytes) {}
 
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kArrayItems; }
+  [[nodiscard]] Weight weight() const noexcept override { return {tier_, 1, bytes_}; }
   /// An array of the calling interpreter that has the items, or null with a Python exception set.
   /// Once.  Thread: attached.
   [[nodiscard]] PyObject *attach(TransferState &state);
@@ -28,6 +30,8 @@ class ArrayItems final : public Shared {
 
   const char typecode_;
   ArrayStorage::Items items_;  // none after attach()
+  const Tier tier_;
+  const std::uint64_t bytes_;
   bool is_received_ = false;
 };
 

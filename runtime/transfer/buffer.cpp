@@ -102,8 +102,8 @@ bool is_contiguous(const Py_buffer &view) noexcept {
 
 }  // namespace
 
-Buffer::Buffer(Face face, Ref<Memory> memory, void *start, const Py_buffer &layout)
-    : face_(face), memory_(std::move(memory)) {
+Buffer::Buffer(Face face, Tier tier, Ref<Memory> memory, void *start, const Py_buffer &layout)
+    : face_(face), tier_(tier), memory_(std::move(memory)) {
   const auto copy = [&](const Py_ssize_t *numbers, std::vector<Py_ssize_t> &to) {
     if (numbers != nullptr) to.assign(numbers, numbers + layout.ndim);
     return numbers != nullptr && layout.ndim != 0 ? to.data() : nullptr;
@@ -157,16 +157,16 @@ PyRef open_buffer(PyObject *object) {
   return {};
 }
 
-Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face) {
+Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face, Tier tier) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return {};
   const Py_buffer layout = *PyMemoryView_GET_BUFFER(view.get());
   if (const BufferObject *const received = received_base(view.get(), state->buffer))
-    return make_ref<Buffer>(face, received->buffer->memory(), layout.buf, layout);
+    return make_ref<Buffer>(face, tier, received->buffer->memory(), layout.buf, layout);
   // The layout's arrays are the view's, which the loan keeps.
   Ref<Memory> memory = lend_memory(std::move(view));
   if (!memory) return {};
-  return make_ref<Buffer>(face, std::move(memory), layout.buf, layout);
+  return make_ref<Buffer>(face, tier, std::move(memory), layout.buf, layout);
 }
 
 Ref<Buffer> copy_buffer(PyObject *view, Buffer::Face face) {
@@ -188,7 +188,7 @@ Ref<Buffer> copy_buffer(PyObject *view, Buffer::Face face) {
     layout.suboffsets = nullptr;
   }
   void *const start = block->data();
-  return make_ref<Buffer>(face, Ref<Memory>(std::move(block)), start, layout);
+  return make_ref<Buffer>(face, Tier::kCopied, Ref<Memory>(std::move(block)), start, layout);
 }
 
 bool Encoder::is_buffer(PyObject *object, PyTypeObject *type) noexcept {
@@ -225,12 +225,14 @@ bool Encoder::write_buffer(PyObject *object) {
   PyRef view = open_buffer(object);
   if (!view) return refuse_buffer(object);
   if (moves() && !spare_lent(object, PyMemoryView_GET_BUFFER(view.get())->obj)) return false;
-  const bool is_copied = PyPickleBuffer_Check(object) && is_inside() && !moves();
+  const bool is_part = PyPickleBuffer_Check(object) && is_inside();
+  const bool is_copied = is_part && !moves();
   if (is_copied && is_read_often_) return write_bytes_of(object, view.get());
   const auto face =
       PyPickleBuffer_Check(object) ? Buffer::Face::kPickleBuffer : Buffer::Face::kMemoryView;
   Ref<Buffer> buffer =
-      is_copied ? copy_buffer(view.get(), face) : lend_buffer(std::move(view), face);
+      is_copied ? copy_buffer(view.get(), face)
+                : lend_buffer(std::move(view), face, is_part ? Tier::kMoved : Tier::kShared);
   if (!buffer) return refuse_buffer(object);
   put(Tag::kShared, records_.shared.size(), number_if(true, object));
   records_.shared.emplace_back(std::move(buffer));

@@ -25,10 +25,13 @@ class Buffer final : public Shared {
   /// What the receiver gets: a memoryview or a pickle.PickleBuffer.
   enum class Face : std::uint8_t { kMemoryView, kPickleBuffer };
 
-  /// Bytes from `start` on, laid out as `layout` says.
-  Buffer(Face face, Ref<Memory> memory, void *start, const Py_buffer &layout);
+  /// Bytes from `start` on, laid out as `layout` says. `tier`: for weight().
+  Buffer(Face face, Tier tier, Ref<Memory> memory, void *start, const Py_buffer &layout);
 
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kBuffer; }
+  [[nodiscard]] Weight weight() const noexcept override {
+    return {tier_, 1, static_cast<std::uint64_t>(view_.len)};
+  }
   [[nodiscard]] Face face() const noexcept { return face_; }
   [[nodiscard]] const Ref<Memory> &memory() const noexcept { return memory_; }
   /// As bf_getbuffer of `exporter`, which has a reference to this.
@@ -38,6 +41,7 @@ class Buffer final : public Shared {
   [[nodiscard]] const char *reason_against(int flags) const noexcept;
 
   const Face face_;
+  const Tier tier_;
   const Ref<Memory> memory_;
   std::string format_;
   std::vector<Py_ssize_t> shape_;
@@ -50,8 +54,9 @@ class Buffer final : public Shared {
 // is nothing to cross, or a MemoryError.
 
 /// Lends the memory behind `view`, a memoryview that the caller made for it. What was lent to this
-/// interpreter is lent on, so that its owner does not change.  Thread: attached.
-[[nodiscard]] Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face);
+/// interpreter is lent on, so that its owner does not change. `tier`: kShared, or kMoved where the
+/// owner is not to use it any more.  Thread: attached.
+[[nodiscard]] Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face, Tier tier);
 /// Copies it, once.  Thread: attached.
 [[nodiscard]] Ref<Buffer> copy_buffer(PyObject *view, Buffer::Face face);
 /// A memoryview of what `object` exports, fit to be handed to these.  Thread: attached.

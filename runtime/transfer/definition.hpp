@@ -15,6 +15,7 @@ class Definition final : public Shared {
   Definition(std::uint64_t key, Message parts) : key_(key), parts_(std::move(parts)) {}
 
   [[nodiscard]] Kind kind() const noexcept override { return Kind::kDefinition; }
+  [[nodiscard]] Weight weight() const noexcept override { return {.tier = Tier::kRebuilt}; }
   [[nodiscard]] std::uint64_t key() const noexcept { return key_; }
   [[nodiscard]] const Message &parts() const noexcept { return parts_; }
 

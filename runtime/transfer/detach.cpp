@@ -330,12 +330,20 @@ bool Detachment::is_emptied(PyTypeObject *type) const noexcept {
   return held_ == Held::kEmptied && can_be_emptied(type);
 }
 
+/// How many objects a container refers to.
+static std::size_t count_of(PyObject *container) noexcept {
+  if (PyDict_CheckExact(container)) return 2 * static_cast<std::size_t>(PyDict_GET_SIZE(container));
+  return static_cast<std::size_t>(is_set(Py_TYPE(container)) ? PySet_GET_SIZE(container)
+                                                             : Py_SIZE(container));
+}
+
 /// Adds a container to the graph; its places are visited next.
 void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
   graph_->containers.emplace_back(container, is_tracked);
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
   opened_ = container;
   opened_is_held_ = is_held;
+  graph_->objects += count_of(container);
 }
 
 PyObject *Detachment::refuse(Result why) noexcept {
@@ -352,6 +360,17 @@ PyRef Detachment::undo() {
 PyRef Detachment::take_back() {
   if (graph_->root != nullptr) put_back();
   return PyRef::steal(std::exchange(graph_->root, nullptr));
+}
+
+Tier Detachment::tier_of(PyObject *object) {
+  for (; known_ < replacements_.size(); ++known_) {  // numbers are in no table yet
+    PyObject *const original = replacements_[known_].original;
+    if (replaced_.find(original) == nullptr) replaced_.insert(original, known_);
+  }
+  PyTypeObject *const type = Py_TYPE(object);
+  if (is_of_all(object, type) || arena_of(object) != nullptr) return Tier::kShared;
+  const bool is_replaced = replaced_.find(object) != nullptr;
+  return is_replaced && !is_emptied(type) ? Tier::kCopied : Tier::kMoved;
 }
 
 void Detachment::put_back() {

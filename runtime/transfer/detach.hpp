@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/tier.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/object_table.hpp"
 #include "transfer/slots.hpp"
@@ -51,6 +52,8 @@ class Detachment {
   /// but for what was added meanwhile to a container left empty; that now stands after the rest.
   /// Returns the root.
   PyRef undo();
+  /// How an object that was taken has gone, or would have.
+  [[nodiscard]] Tier tier_of(PyObject *object);
 
  private:
   /// What stays with the sender, and what goes instead.
@@ -100,6 +103,7 @@ class Detachment {
   bool opened_is_held_ = false;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;
+  std::size_t known_ = 0;  // of them, to tier_of()
   static constexpr std::size_t kNumbers = 64;
   std::size_t numbers_[kNumbers] = {};  // index of a number that was replaced, perhaps
   bool is_key_ = false;                 // Visit::is_key of the place that is being visited

@@ -6,6 +6,7 @@
 
 #include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/explain.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/plain.hpp"
@@ -38,7 +39,10 @@ Status encode_with(const char *root, PyObject *object, Message &message, Move *m
   if (state == nullptr) return Code::kEPYTHON;
   Encoder encoder(*state, root, move);
   set_up(encoder);
-  if (encoder.run(object, message)) return {};
+  if (encoder.run(object, message)) {
+    count_sent(*state, message);
+    return {};
+  }
   if (move != nullptr) move->undo();
   return Code::kEPYTHON;
 }
@@ -91,6 +95,8 @@ inline void Encoder::write_text(PyObject *object, std::uint64_t flags) {
 }
 
 bool Encoder::write_leaf(PyObject *object) {
+  if (explainer_ != nullptr) [[unlikely]]
+    return explainer_->write_leaf(*this, object);
   PyTypeObject *const type = Py_TYPE(object);
   if (ArenaMemory *const memory = arena_of(object)) [[unlikely]] {
     write_frozen(object, *memory);
@@ -116,6 +122,8 @@ bool Encoder::write_leaf(PyObject *object) {
 /// As write_leaf(), of what the receiver will look things up by. Other strings cost more to intern
 /// than that is worth.
 bool Encoder::write_key(PyObject *object) {
+  if (explainer_ != nullptr) [[unlikely]]
+    return put_leaf(object);  // no part of its own
   if (!PyUnicode_CheckExact(object) || arena_of(object) != nullptr) return write_leaf(object);
   write_text(object, PyUnicode_CHECK_INTERNED(object) ? kInterned : 0);
   return true;
@@ -124,10 +132,13 @@ bool Encoder::write_key(PyObject *object) {
 void Encoder::write_frozen(PyObject *object, ArenaMemory &memory) {
   if (&memory != last_arena_) {
     const auto same = [&](const Ref<Shared> &each) { return each.get() == &memory; };
-    if (std::none_of(records_.shared.begin(), records_.shared.end(), same))
+    if (std::none_of(records_.shared.begin(), records_.shared.end(), same)) {
       records_.shared.emplace_back(&memory);
+      ++records_.objects;
+    }
     last_arena_ = &memory;
   }
+  --records_.objects;  // an arena counts as one
   put(Tag::kFrozen, reinterpret_cast<std::uintptr_t>(object));
 }
 
@@ -162,6 +173,7 @@ bool Encoder::walk(PyObject *object) {
 /// Carefully.
 bool Encoder::walk_again(PyObject *object) {
   forget();
+  if (explainer_ != nullptr) explainer_->forget();
   if (move_ != nullptr) move_->undo();
   if (parts_ != nullptr) parts_->clear();
   starts_again_ = false;
@@ -366,7 +378,7 @@ void Encoder::write_bytes(PyObject *object) {
                     PyBytes_AS_STRING(object), size);
 }
 
-bool Encoder::write_other(PyObject *object) {
+bool Encoder::put_other(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   if (survey_ != nullptr && survey_->is_part(object)) {
     write_part(object);
@@ -463,6 +475,8 @@ bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
   *frame = {
       .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
   ++records_.plain_containers;
+  records_.objects += static_cast<std::uint32_t>(tag == Tag::kDict ? 2 * size : size);
+  if (tag == Tag::kReduce) ++records_.rebuilt;
   if (is_careful_) Py_INCREF(object);
   return true;
 }
@@ -487,12 +501,6 @@ bool Encoder::open_container(PyObject *object, PyTypeObject *type, bool &opened)
   }
   if (opened) write_bytearray(object);
   return true;
-}
-
-void Encoder::write_bytearray(PyObject *object) {
-  const auto size = static_cast<std::size_t>(PyByteArray_GET_SIZE(object));
-  records_.put_data(make_header(Tag::kByteArray, size, number_if(true, object)),
-                    PyByteArray_AS_STRING(object), size);
 }
 
 bool Encoder::open_list(PyObject *list) {
@@ -545,6 +553,7 @@ bool Encoder::open_elements(Tag tag, PyObject *set) {
   const Py_ssize_t size = PySet_GET_SIZE(set);
   const bool is_late = tag == Tag::kFrozenSet;
   if (has_only_leaves(set)) {
+    records_.objects += static_cast<std::uint32_t>(size);
     put(tag, static_cast<std::uint64_t>(size), is_late ? 0 : number_if(needs_number(set), set));
     for_each_element(set, [&](PyObject *element) { (void)write_leaf(element); });
     if (is_late) put(Tag::kBuild, 0, number_if(true, set));

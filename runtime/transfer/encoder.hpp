@@ -23,6 +23,8 @@
 
 namespace interlock {
 
+class Explainer;
+
 class Encoder {
  public:
   /// `move`: where to note what leaves the sender; null if nothing may.
@@ -35,6 +37,11 @@ class Encoder {
   Encoder &operator=(const Encoder &) = delete;
   /// The message will be decoded more than once.
   void set_read_often() noexcept { is_read_often_ = true; }
+  /// `explainer` sees what is written. The walk is careful, so that it begins but once.
+  void set_explainer(Explainer &explainer) noexcept {
+    explainer_ = &explainer;
+    is_careful_ = true;
+  }
   /// All of it is handed over, by copies.
   void set_moving() noexcept { is_moving_ = true; }
 
@@ -52,6 +59,7 @@ class Encoder {
 
  private:
   friend class PathWriter;  // transfer/path.cpp
+  friend class Explainer;   // transfer/explain.cpp
 
   /// An object whose children are being written. References are borrowed unless the walk is
   /// careful.
@@ -94,6 +102,9 @@ class Encoder {
   void write_text(PyObject *object, std::uint64_t flags = 0);
   void write_bytes(PyObject *object);
   [[nodiscard]] bool write_other(PyObject *object);
+  // The same, unseen by an Explainer.
+  [[nodiscard]] bool put_leaf(PyObject *object);
+  [[nodiscard]] bool put_other(PyObject *object);
   [[nodiscard]] bool write_again(PyObject *object);
   [[nodiscard]] bool write_shared(PyObject *object) { return write_shared(object, object); }
   /// `handle` crosses in the place of `object`.
@@ -200,6 +211,8 @@ class Encoder {
   /// Sets TransferError for `object`, which the top frame's path leads to. Returns false.
   bool refuse(PyObject *object, const char *reason = nullptr);
   [[nodiscard]] std::string path() const;
+  /// From the object that is open to the one being written.
+  [[nodiscard]] std::string last_step() const;
   /// Whether the sender gives away what comes next.
   [[nodiscard]] bool moves() const noexcept {
     return frames_.empty() ? is_moving_ : frames_.back().is_moving;
@@ -214,6 +227,7 @@ class Encoder {
   TransferState &state_;
   const char *const root_;
   Move *const move_;
+  Explainer *explainer_ = nullptr;
   bool is_careful_ = false;
   bool is_moving_ = false;
   bool copies_marked_ = false;  // what moved() marks cannot leave as it is

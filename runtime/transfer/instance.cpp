@@ -66,6 +66,7 @@ bool Encoder::step_layout(Frame &frame) {
 }
 
 bool Encoder::begin_instance(PyObject *object, const Layout &layout) {
+  ++records_.rebuilt;
   put(Tag::kInstance, layout.number, number_if(needs_number(object), object));
   const std::size_t size = shapes_.size(layout.shape);
   if (size == 0) return true;

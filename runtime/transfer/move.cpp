@@ -31,6 +31,12 @@ bool remove_copied(const CopiedContainer &copied) {
          static_cast<bool>(PyRef::steal(PyObject_CallMethod(object, "clear", nullptr)));
 }
 
+Message from_moved(const Detachment &detachment) {
+  Message message = Message::from_moved(detachment.graph());
+  if (const TransferState *const state = transfer_state()) count_sent(*state, message);
+  return message;
+}
+
 /// A graph that has left as it is.
 class HandOverGraph final : public MoveStep {
  public:
@@ -49,7 +55,7 @@ Status Move::encode(PyObject *object, const char *root, Message &message) {
   PyRef held = PyRef::borrow(object);
   switch (hand_over(held, Detachment::Held::kEmptied, root, *this, left)) {
     case HandOver::kDone:
-      message = Message::from_moved(left->graph());
+      message = from_moved(*left);
       steps.emplace_back().step = std::make_unique<HandOverGraph>(std::move(left));
       return {};
     case HandOver::kForeign:
@@ -87,7 +93,7 @@ Status give_away(PyRef &object, const char *root, Message &message) {
   switch (is_inline ? HandOver::kForeign
                     : hand_over(object, Detachment::Held::kCopied, root, move, left)) {
     case HandOver::kDone:
-      message = Message::from_moved(left->graph());
+      message = from_moved(*left);
       break;
     case HandOver::kForeign:
       status = encode(object.get(), root, message, &move);

@@ -54,6 +54,11 @@ void free_container(PyObject *container) noexcept {
 
 }  // namespace
 
+Shared::Weight MovedGraph::weight() const noexcept {
+  const bool is_memory = root != nullptr && (PyByteArray_Check(root) || PyBytes_Check(root));
+  return {Tier::kMoved, objects, is_memory ? static_cast<std::uint64_t>(Py_SIZE(root)) : 0};
+}
+
 PyObject *MovedGraph::attach() {
   if (root == nullptr) {
     PyErr_SetString(PyExc_RuntimeError, "what this message moved has been received before");

@@ -46,10 +46,13 @@ class MovedGraph final : public Shared {
   /// Thread: attached.  Runs no Python code.
   [[nodiscard]] PyObject *attach();
 
+  [[nodiscard]] Weight weight() const noexcept override;
+
   std::vector<Container> containers;
   std::vector<Hole> holes;
   Message in_holes;
   std::vector<PyObject *> parts;         // containers that what is in the holes refers to; owned
+  std::uint64_t objects = 1;             // places for objects, and the root
   std::vector<Ref<ArenaMemory>> arenas;  // of the frozen objects in it
   PyObject *root = nullptr;              // owned, until attach()
 

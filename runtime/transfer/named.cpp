@@ -184,6 +184,7 @@ bool Encoder::write_under(PyObject *object, PyRef name) {
 
 bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   if (!names) return false;
+  ++records_.rebuilt;
   put(tag, 0, kNumbered);
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/python_compat.hpp"
@@ -15,8 +16,11 @@ class ObjectTable {
  public:
   /// The number of `object`, or null. Valid until the next insert().
   [[nodiscard]] std::uint64_t *find(const PyObject *object) noexcept {
+    return const_cast<std::uint64_t *>(std::as_const(*this).find(object));
+  }
+  [[nodiscard]] const std::uint64_t *find(const PyObject *object) const noexcept {
     if (!slots_.empty()) {
-      Slot &slot = slots_[place_of(object)];
+      const Slot &slot = slots_[place_of(object)];
       return slot.object == object ? &slot.number : nullptr;
     }
     for (std::size_t i = 0; i < size_; ++i) {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/explain.hpp"
 
 namespace interlock {
 namespace {
@@ -66,6 +67,16 @@ class PathWriter {
     return path;
   }
 
+  /// The last one. What a dict holds is known three steps before, or more around what moved()
+  /// marks.
+  std::string write_last() {
+    const std::size_t count = encoder_.frames_.size();
+    std::string last;
+    for (std::size_t i = count < 6 ? 0 : count - 6; i < count; ++i)
+      last = step(encoder_.frames_[i]);
+    return last;
+  }
+
  private:
   static std::string call_part(const std::string &step) {
     return step == "[0]" ? "function" : step == "[1]" ? "args" : "kwargs";
@@ -126,7 +137,10 @@ class PathWriter {
 
 std::string Encoder::path() const { return PathWriter(*this).write(); }
 
+std::string Encoder::last_step() const { return PathWriter(*this).write_last(); }
+
 bool Encoder::refuse(PyObject *object, const char *reason) {
+  if (explainer_ != nullptr) explainer_->note_reason(reason);
   const std::string text = path() + ": " + kind_of(object) + " cannot leave its interpreter" +
                            (reason != nullptr ? std::string(": ") + reason : "");
   PyErr_SetString(state_.transfer_error, text.c_str());

@@ -7,6 +7,7 @@
 #include "base/status.hpp"
 #include "interpreter/arena_pins.hpp"
 #include "memory/message.hpp"
+#include "memory/tally.hpp"
 #include "transfer/collector_pace.hpp"
 #include "transfer/frozen_shell.hpp"
 #include "transfer/type_table.hpp"
@@ -82,9 +83,14 @@ struct TransferState {
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
+  Tally *sent;                  // owned; null when the module ends
   IntRecycler ints;
   CollectorPace pace;
 };
+/// Counts a message that was encoded, if it has contents.
+inline void count_sent(const TransferState &state, const Message &message) noexcept {
+  if (message.has_contents() && state.sent != nullptr) message.count(*state.sent);
+}
 /// Of the calling interpreter; null with a Python exception set. Defined by python/module.cpp.
 [[nodiscard]] TransferState *transfer_state();
 /// Thread: attached to the interpreter of `state`.

@@ -424,7 +424,7 @@ class Interrupts(support.TestCase):
                 handled.append(1)
                 if len(handled) < 3: return
                 event.set(); event.clear()
-                if barrier.n_waiting == 1: threading.Thread(target=barrier.wait).start()
+                if barrier.n_waiting == 1: threading.Thread(target=barrier.wait, daemon=True).start()  # or two
                 if len(handled) % 3 == 0: semaphore.release()
             signal.signal(signal.SIGALRM, handle)
             signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
