@@ -168,6 +168,8 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
     [], [enable_tsan=no])
   AC_ARG_ENABLE([lock-checks], [AS_HELP_STRING([--enable-lock-checks],
     [check the order of locks at run time and abort on a breach])], [], [enable_lock_checks=no])
+  AC_ARG_ENABLE([owner-tags], [AS_HELP_STRING([--enable-owner-tags],
+    [tag all memory of CPython with its owner and abort when another touches it])], [], [enable_owner_tags=no])
   AS_IF([test "$enable_asan" = yes && test "$enable_tsan" = yes],
     [AC_MSG_ERROR([--enable-asan and --enable-tsan exclude each other])])
   SANITIZE_FLAGS=
@@ -187,4 +189,7 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
   AC_ARG_VAR([TEST_EMULATOR], [what runs the tests' programs where this machine cannot, for example qemu-arm])
   AS_IF([test "$enable_lock_checks" = yes],
     [AC_DEFINE([INTERLOCK_LOCK_CHECKS], [1], [Define to check the order of locks at run time.])])
+  AS_IF([test "$enable_owner_tags" = yes],
+    [AC_DEFINE([INTERLOCK_OWNER_TAGS], [1], [Define to check at run time who owns memory of CPython.])])
+  AM_CONDITIONAL([OWNER_TAGS], [test "$enable_owner_tags" = yes])
 ])

@@ -134,18 +134,23 @@ class SharedAllocator {
  public:
   /// Thread: attached.
   [[nodiscard]] static bool is_in_use() noexcept {
-    static const Functions shared = functions_if_shared();
     // Hooks may be put on at any time.
     const Functions now = functions();
-    return shared.free_object != nullptr && now.free_object == shared.free_object &&
-           now.free_memory == shared.free_memory;
+    return shared().free_object != nullptr && now.free_object == shared().free_object &&
+           now.free_memory == shared().free_memory;
   }
+  /// What has just been put around the allocator that is in use keeps no books of who frees what.
+  static void adopt() noexcept { shared() = functions(); }
 
  private:
   struct Functions {
     decltype(PyMemAllocatorEx::free) free_object;
     decltype(PyMemAllocatorEx::free) free_memory;
   };
+  static Functions &shared() noexcept {
+    static Functions known = functions_if_shared();
+    return known;
+  }
   static Functions functions() noexcept {
     PyMemAllocatorEx objects;
     PyMemAllocatorEx memory;

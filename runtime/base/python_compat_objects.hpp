@@ -99,6 +99,17 @@ class IntRecycler {
   return reinterpret_cast<std::uintptr_t *>(object) - 2;
 }
 
+/// Where the memory of any object that is not static begins. 3.13-3.15: as _PyType_PreHeaderSize()
+/// says (pycore_object.h), two words for the collector and two for a managed dict and weak
+/// references.
+[[nodiscard]] inline void *memory_of(PyObject *object) noexcept {
+  PyTypeObject *const type = Py_TYPE(object);
+  const bool is_managed =
+      (type->tp_flags & (Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF)) != 0;
+  return reinterpret_cast<std::uintptr_t *>(object) - (PyType_IS_GC(type) ? 2 : 0) -
+         (is_managed ? 2 : 0);
+}
+
 /// The storage of a bytearray, which changes hands alone. Fields of PyByteArrayObject (public,
 /// cpython/bytearrayobject.h); since 3.15 the bytes stand in a bytes object.
 class ByteArrayStorage {
@@ -131,13 +142,21 @@ class ByteArrayStorage {
     Py_XDECREF(same);
     return same != nullptr;
   }
+  /// Where the bytes are, or null if that belongs to all.
+  [[nodiscard]] static void *memory(PyObject *bytearray) noexcept {
+#if PY_VERSION_HEX >= 0x030F0000
+    PyObject *const bytes = parts(bytearray)->ob_bytes_object;
+    return bytes == nullptr || _Py_IsImmortal(bytes) ? nullptr : bytes;
+#else
+    return parts(bytearray)->ob_bytes;
+#endif
+  }
   /// Of a bytearray whose memory goes next. Thread: any, where SharedAllocator is in use.
   static void free(PyObject *bytearray) noexcept {
 #if PY_VERSION_HEX >= 0x030F0000
-    PyObject *const bytes = parts(bytearray)->ob_bytes_object;
-    if (bytes != nullptr && !_Py_IsImmortal(bytes)) PyObject_Free(bytes);
+    PyObject_Free(memory(bytearray));
 #else
-    PyMem_Free(parts(bytearray)->ob_bytes);
+    PyMem_Free(memory(bytearray));
 #endif
   }
 

@@ -5,6 +5,7 @@
 
 #include "base/python_compat.hpp"
 #include "python/module.hpp"
+#include "transfer/owner_tags.hpp"
 
 int main(int argc, char **argv) {
   if (!interlock::register_builtin_modules()) {
@@ -13,5 +14,6 @@ int main(int argc, char **argv) {
   }
   const PyStatus status = interlock::preinitialize(argc, argv);
   if (PyStatus_Exception(status)) Py_ExitStatusException(status);
+  interlock::owner_tags::install();
   return Py_BytesMain(argc, argv);
 }

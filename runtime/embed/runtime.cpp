@@ -10,6 +10,7 @@
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
 #include "python/module.hpp"
+#include "transfer/owner_tags.hpp"
 #include "transfer/transfer.hpp"
 
 using namespace interlock;
@@ -30,6 +31,7 @@ int report_phase() {
 PyStatus initialize(int argc, char *const *argv) {
   PyStatus status = preinitialize(0, nullptr);
   if (PyStatus_Exception(status)) return status;
+  owner_tags::install();
   PyConfig config;
   PyConfig_InitPythonConfig(&config);
   config.install_signal_handlers = 0;

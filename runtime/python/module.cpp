@@ -13,6 +13,7 @@
 #include "python/exit.hpp"
 #include "transfer/detach.hpp"
 #include "transfer/move.hpp"
+#include "transfer/owner_check.hpp"
 
 namespace interlock {
 namespace {
@@ -48,6 +49,12 @@ PyObject *parallelism(PyObject *, PyObject *) {
 }
 
 PyObject *can_move_here(PyObject *, PyObject *) { return PyBool_FromLong(can_move()); }
+
+#ifdef INTERLOCK_OWNER_TAGS
+PyObject *check_owners(PyObject *, PyObject *) {
+  return PyLong_FromSize_t(owner_tags::check_interpreter());
+}
+#endif
 
 PyMethodDef functions[] = {
     {"can_move", can_move_here, METH_NOARGS,
@@ -125,6 +132,12 @@ PyMethodDef functions[] = {
      "End every interpreter: wait for their work for drain seconds, then interrupt it, then "
      "abandon\n"
      "those that have not ended give_up seconds later. Returns how many were abandoned."},
+#ifdef INTERLOCK_OWNER_TAGS
+    {"check_owners", check_owners, METH_NOARGS,
+     "check_owners()\n--\n\n"
+     "End the process if the calling interpreter reaches what is another's. Returns how many "
+     "references\nit has looked at."},
+#endif
     {nullptr, nullptr, 0, nullptr}};
 
 int execute(PyObject *module) {

@@ -5,9 +5,12 @@
 
 #include "transfer/detach.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/owner_tags.hpp"
 
 namespace interlock {
 namespace {
+
+constexpr const char *kItems = "the items of an array";
 
 /// False with a Python exception set.
 bool load_array(TransferState &state) {
@@ -69,6 +72,7 @@ PyObject *ArrayItems::attach(TransferState &state) {
   if (!load_array(state)) return nullptr;
   PyRef array = new_array(state, typecode_);
   if (!array) return nullptr;
+  owner_tags::arrive(items_.memory, kItems);
   ArrayStorage::swap(array.get(), items_);
   is_received_ = true;
   return array.release();
@@ -77,6 +81,7 @@ PyObject *ArrayItems::attach(TransferState &state) {
 bool ArrayItems::put_back(PyObject *array) {
   if (is_received_) return true;
   const bool is_viewed = !ArrayStorage::is_plain(array);
+  owner_tags::arrive(items_.memory, kItems);
   ArrayStorage::swap(array, items_);
   if (items_.size != 0 && !ArrayStorage::append(array, items_)) return false;
   if (is_viewed) items_ = {};  // a view shows them, for good
@@ -97,6 +102,7 @@ bool Encoder::write_array(PyObject *object) {
     if (!copy) return false;
     ArrayStorage::swap(copy.get(), items);
   }
+  owner_tags::leave(items.memory, kItems);
   auto carried = make_ref<ArrayItems>(typecode, items, is_moved ? Tier::kMoved : Tier::kCopied,
                                       static_cast<std::uint64_t>(bytes));
   if (is_moved) {

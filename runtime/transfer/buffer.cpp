@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/owner_check.hpp"
 
 namespace interlock {
 namespace {
@@ -39,6 +40,7 @@ class Loan final : public Returned {
     Py_INCREF(base);
     Py_DECREF(std::exchange(held_, base));
     is_alone_ = Py_REFCNT(base) == 1;
+    if (is_alone_) owner_tags::leave_leaf(base);
   }
   void release_after_end() noexcept override {
     if (is_alone_) {

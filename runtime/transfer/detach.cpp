@@ -6,6 +6,7 @@
 
 #include "transfer/common_objects.hpp"
 #include "transfer/freeze.hpp"
+#include "transfer/owner_check.hpp"
 #include "transfer/plain.hpp"
 #include "transfer/slots.hpp"
 #include "transfer/transfer.hpp"
@@ -157,9 +158,12 @@ Detachment::Result Detachment::run(PyRef &root, Held held, Survey *survey) {
   }
   (void)root.release();  // take() took it over
   graph_->root = goes;
-  if (visit_all()) return Result::kDone;
-  root = undo();
-  return why_;
+  if (!visit_all()) {
+    root = take_back();
+    return why_;
+  }
+  owner_tags::leave(*graph_);
+  return Result::kDone;
 }
 
 bool Detachment::is_shared(PyObject *object, PyTypeObject *type) {
@@ -349,6 +353,11 @@ PyObject *Detachment::refuse(Result why) noexcept {
 }
 
 PyRef Detachment::undo() {
+  if (graph_->root != nullptr) owner_tags::arrive(*graph_);
+  return take_back();
+}
+
+PyRef Detachment::take_back() {
   if (graph_->root != nullptr) put_back();
   return PyRef::steal(std::exchange(graph_->root, nullptr));
 }

@@ -89,6 +89,7 @@ class Detachment {
   void open(PyObject *container, bool is_tracked, bool is_held);
   /// Notes why it cannot be done. Returns null.
   PyObject *refuse(Result why) noexcept;
+  [[nodiscard]] PyRef take_back();
   void put_back();
   [[nodiscard]] PyObject *original_of(std::uint64_t index) const noexcept {
     return replacements_[static_cast<std::size_t>(index)].original;

@@ -6,9 +6,23 @@
 #include "transfer/rebuild.hpp"
 
 namespace interlock {
+namespace {
+
+/// As find_attributes(), if nothing but the object leads to them. Its dict leads to the same
+/// places: if something else holds that, an attribute with one reference may be met twice.
+[[nodiscard]] bool find_own_attributes(PyObject *object, const TypeFacts &facts,
+                                       Attributes &attributes) noexcept {
+  if (!find_attributes(object, facts, attributes)) return false;
+  if (facts.kind == TypeFacts::Kind::kSlots) return true;
+  PyObject *const dict = InlineValues::dict_of(object);
+  return dict == nullptr || Py_REFCNT(dict) == 1;
+}
+
+}  // namespace
+
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   Attributes attributes;
-  if (!find_attributes(object, types_of(state_).find(type), attributes)) return true;
+  if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return true;
   const Layout &layout = layouts_[place_of_layout(type)];
   if (layout.type.get() == reinterpret_cast<PyObject *>(type) &&
       shapes_.has_keys(layout.shape, attributes.names, attributes.count)) {
@@ -22,7 +36,8 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
   PyObject *reducer = nullptr;
   if (!find_reducer(type, reducer)) return false;
   // That may have run code.
-  written = reducer == nullptr && find_attributes(object, types_of(state_).find(type), attributes);
+  written =
+      reducer == nullptr && find_own_attributes(object, types_of(state_).find(type), attributes);
   return !written || open_layout(object, attributes);
 }
 

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "transfer/owner_check.hpp"
 #include "transfer/slots.hpp"
 
 namespace interlock {
@@ -63,6 +64,7 @@ PyObject *MovedGraph::attach() {
     PyErr_SetString(PyExc_RuntimeError, "what this message moved has been received before");
     return nullptr;
   }
+  owner_tags::arrive(*this);
   for (const Container &each : containers) {
     if (each.is_tracked()) PyObject_GC_Track(each.object());
   }

@@ -342,7 +342,7 @@ def main():
     if not interlock.features["move"]:
         print("# objects cannot move with this allocator: moves are copies")
     verdicts = []
-    line = "{:<28}{:<30}{:>10}{:>6}{:>18}"
+    line = "{:<36}{:<30}{:>10}{:>7}{:>18}"
     print(line.format("", "", "a message", "", "ours is faster by"))
     with interlock.Interpreter() as peer:
         for row in rows(options.size):

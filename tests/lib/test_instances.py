@@ -50,6 +50,21 @@ class Attributes(support.TestCase):
                     for twin in round_trip([first, again, again, first]):
                         self.assertEqual(list(vars(twin)), list(vars(first)))
 
+    def test_a_dict_that_something_else_holds(self):
+        """It leads to the same attributes as the instance, so that one reference may be met twice."""
+        for extra in (0, 40):  # in the instance itself, and in the dict
+            one = make(shapes.Plain, part=[1], **{f"a{i}": i for i in range(extra)})
+            twin, table = round_trip([one, vars(one)])
+            self.assertIs(table["part"], twin.part)
+            table, twin = round_trip([vars(one), one])
+            self.assertIs(table["part"], twin.part)
+            one.itself = one
+            table = vars(one)
+            del one
+            copied = round_trip([table])[0]
+            self.assertEqual(list(copied), list(table))
+            self.assertIs(type(copied["itself"]), shapes.Plain)
+
     def test_order_is_kept(self):
         one = make(shapes.Plain, a=1, b=2, c=3)
         for names in ("cba", "bac", "b", "cab", "xab"):

@@ -19,6 +19,8 @@ import sys
 import types
 import uuid
 
+import interlock
+
 FIELDS = ("value", "other", "link")
 
 
@@ -409,13 +411,9 @@ class Maker:
         return Point(self.number(), leaf if is_leaf_key(leaf) else None)
 
     def attributes(self):
-        """The dict of an instance, which may itself be in the graph."""
+        """The dict of an instance that has gone: met before the instance, it would be a state still incomplete."""
         made = Plain(self.number())
         made.value = self.any()
-        # The collector of 3.13 empties an instance that nothing but its own dict leads to.
-        if sys.version_info >= (3, 14):
-            made.other = self.rng.choice((made, self.any()))
-            self.add(made)
         return vars(made)
 
     def subclassed_leaf(self):
@@ -444,6 +442,11 @@ class Maker:
             datetime.timedelta(rng.randrange(99)), types.SimpleNamespace(value=self.any(), link=self.any()),
         ))  # fmt: skip
 
+    def frozen(self):
+        """In an arena, which other interpreters share."""
+        parts = [self.leaf() for _ in range(self.rng.randrange(6))]
+        return interlock.freeze((self.number(), parts, b"bytes of the arena"))
+
     def nest(self):
         """Deeper than most code goes by recursion."""
         made = self.any()
@@ -454,7 +457,7 @@ class Maker:
     MAKERS = (
         *[leaf] * 4, *[list] * 3, *[tuple] * 3, *[dict] * 4, *[set] * 2, frozenset, dicts_of_a_shape, other_dict,
         deque, bytearray, array, memoryview, *[instance] * 3, point, attributes, subclassed_leaf, exception, callable,
-        standard, nest,
+        standard, nest, frozen,
     )  # fmt: skip
 
 

@@ -22,14 +22,26 @@ import threading
 import time
 import traceback
 
+import _interlock
 import interlock
 from graph_maker import Maker, describe, spoil
 
+check_owners = getattr(_interlock, "check_owners", bool)  # in builds with --enable-owner-tags
 HANG = 120  # seconds for a round
 IN_WAYS = ("recv", "try_recv", "recv_many", "iterate", "arecv", "select")
 MOVING = ("move", "try_move", "marked", "move_many", "amove", "select_move")
 OUT_WAYS = ("send", "try_send", "select", "asend", "send_many", "timeout", *MOVING)
-CALL_WAYS = ("argument", "keyword", "result", "exception", "captured", "proxy", "proxied attribute", "nested")
+CALL_WAYS = (
+    "argument",
+    "keyword",
+    "result",
+    "exception",
+    "captured",
+    "proxy",
+    "proxied attribute",
+    "nested",
+    "moved argument",
+)
 
 
 class Mismatch(AssertionError):
@@ -162,6 +174,8 @@ def send_on(channel, way, obj, expected, rng):
 
 def finish(obj, rng):
     """What a receiver may do with what is its own."""
+    if rng.random() < 0.3:
+        check_owners()
     way = rng.randrange(4)
     if way == 0:
         spoil(obj)
@@ -255,6 +269,9 @@ def call(way, interpreter, other, obj, expected, rng):
         proxy = interpreter.call(keeper)
         proxy.kept = obj
         check(proxy.take(), expected, "set and taken through a proxy")
+    elif way == "moved argument":
+        result = interpreter.call(check_and_return, expected, obj=interlock.moved(obj))
+        return check(result, expected, "returned after it was moved")
     else:
         check(interpreter.call(call_back, other, obj, expected), expected, "after a nested call")
     check(obj, expected, f"the caller's own after {way}")
