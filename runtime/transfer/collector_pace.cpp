@@ -52,6 +52,10 @@ void CollectorPause::end(CollectorPace &pace) {
   resume();
   is_on_ = false;
   pace.before_attaching(made_.size());
+  track_all();
+}
+
+void CollectorPause::track_all() noexcept {
   for (const PyRef &each : made_) {
     // Code that the message led to may have done so.
     if (PyObject_GC_IsTracked(each.get()) == 0) PyObject_GC_Track(each.get());

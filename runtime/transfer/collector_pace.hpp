@@ -41,7 +41,11 @@ class CollectorPause {
   CollectorPause() = default;
   CollectorPause(const CollectorPause &) = delete;
   CollectorPause &operator=(const CollectorPause &) = delete;
-  ~CollectorPause() { resume(); }
+  /// Without end(), because of an error: what code has kept of it is like any other object.
+  ~CollectorPause() {
+    resume();
+    track_all();
+  }
 
   /// So many containers are about to be made.
   void begin(std::size_t count) {
@@ -63,6 +67,8 @@ class CollectorPause {
   }
 
  private:
+  void track_all() noexcept;
+
   bool is_on_ = false;
   bool was_enabled_ = false;
   std::vector<PyRef> made_;

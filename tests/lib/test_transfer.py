@@ -19,6 +19,7 @@ import sys
 import types
 import unittest
 import uuid
+import weakref
 
 import interlock
 import support
@@ -51,6 +52,11 @@ class Color(enum.Enum):
 class Plain:
     def __init__(self, **attributes):
         self.__dict__.update(attributes)
+
+
+class Holder:
+    def __init__(self, item):
+        self.item = item
 
 
 class WithState:
@@ -130,6 +136,56 @@ class Values(support.TestCase):
         self.check({})
         self.check({"a": 1, 2: "b", (3,): None, frozenset([4]): 5.0})
         self.check({i: str(i) for i in range(10_000)})
+
+    def many_containers(self):
+        return [[[i], {"a": [i]}, ({}, [i]), {i}, frozenset({(i,)}), Holder([i])] for i in range(1000)]
+
+    def test_the_collector_knows_what_a_large_message_brought(self):
+        self.addCleanup(gc.enable)
+        for is_enabled in (True, False):
+            things = self.many_containers()
+            (gc.enable if is_enabled else gc.disable)()
+            twins = round_trip(things)
+            self.assertIs(gc.isenabled(), is_enabled)
+            self.assertTrue(gc.is_tracked(twins))
+            for one, other in zip(things, twins, strict=True):
+                self.assertTrue(gc.is_tracked(other))
+                self.assertEqual([gc.is_tracked(each) for each in other], [gc.is_tracked(each) for each in one])
+            references = [weakref.ref(each[-1]) for each in twins]
+            for each in twins:
+                each[0].append(each)
+                each[-1].itself = each[-1]
+            del twins, each, other
+            gc.collect()
+            self.assertFalse([each for each in references if each() is not None])
+
+    def test_large_message_that_cannot_be_rebuilt(self):
+        class Key:
+            may_be_hashed = True
+
+            def __hash__(self):
+                if not self.may_be_hashed:
+                    raise ValueError("not now")
+                return 1
+
+        kept, enabled = [], []
+
+        class Keeps(Key):
+            def __hash__(self):
+                kept.append(self)
+                enabled.append(gc.isenabled())
+                return 2
+
+        round_trip([Holder(1), Keeps(), Key()])  # their classes run no code from now on
+        channel = interlock.Channel(1)
+        channel.send([self.many_containers(), {Keeps(): 1}, {Key(): 1}])
+        Key.may_be_hashed = False
+        kept.clear()
+        with self.assertRaisesRegex(ValueError, "not now"):
+            channel.recv()
+        self.assertTrue(gc.isenabled())
+        self.assertEqual(enabled, [True, False])
+        self.assertTrue(kept and gc.is_tracked(kept[0]))
 
     def test_order_of_a_dict_is_kept(self):
         self.assertEqual(list(round_trip(dict.fromkeys("zyxabc"))), list("zyxabc"))
