@@ -406,6 +406,10 @@ class InlineValues {
 
   /// How many there are.
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// The indices of the values, in the order in which they were set.
+  [[nodiscard]] std::uint8_t *order() noexcept {
+    return reinterpret_cast<std::uint8_t *>(values_ + capacity_);
+  }
   /// They were set in the order of the names, and none was deleted.
   [[nodiscard]] bool is_in_order() noexcept {
     for (std::size_t i = 0; i < size_; ++i) {
@@ -427,11 +431,9 @@ class InlineValues {
     return reinterpret_cast<InlineValues *>(reinterpret_cast<char *>(object) +
                                             Py_TYPE(object)->tp_basicsize);
   }
-  [[nodiscard]] std::uint8_t *order() noexcept {
-    return reinterpret_cast<std::uint8_t *>(values_ + capacity_);
-  }
 
-  /// An instance shows it that gets two attributes, is asked for its dict and gets another one.
+  /// An instance shows it that gets two attributes, loses one, is asked for its dict and gets
+  /// another one.
   [[nodiscard]] static bool verify() noexcept {
 #ifdef Py_GIL_DISABLED
     return false;
@@ -460,6 +462,11 @@ class InlineValues {
         values->values()[0] != Py_True || values->values()[1] != Py_False ||
         names(type).entries() != 2 || PyUnicode_CompareWithASCIIString(pairs[0], "one") != 0 ||
         PyUnicode_CompareWithASCIIString(pairs[2], "two") != 0)
+      return false;
+    if (PyObject_DelAttrString(object, "one") != 0 || values->size() != 1 ||
+        values->order()[0] != 1 || PyObject_SetAttrString(object, "one", Py_None) != 0 ||
+        values->size() != 2 || values->order()[0] != 1 || values->order()[1] != 0 ||
+        values->values()[0] != Py_None || values->is_in_order())
       return false;
     PyObject *const dict = PyObject_GenericGetDict(object, nullptr);
     const bool has_dict = dict != nullptr && dict_of(object) == dict && of(object) == values &&

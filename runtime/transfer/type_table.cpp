@@ -116,7 +116,11 @@ bool has_a_say(PyObject *name) noexcept {
 
 bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attributes) noexcept {
   static PyObject *none = nullptr;
-  attributes = {.names = &none};
+  attributes.names = &none;
+  attributes.values = nullptr;
+  attributes.stride = 1;
+  attributes.count = 0;
+  attributes.order = nullptr;
   PyTypeObject *const type = Py_TYPE(object);
   if (facts.kind == TypeFacts::Kind::kOther) return false;
   if (facts.kind == TypeFacts::Kind::kSlots) {
@@ -130,9 +134,16 @@ bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attri
   InlineValues *const values = InlineValues::has_type(type) ? InlineValues::of(object) : nullptr;
   if (values != nullptr) {
     attributes.count = values->size();
+    if (attributes.count > ShapeCache::kMostKeys) return false;
     if (attributes.count != 0) attributes.names = InlineValues::names(type).unicode_entries();
     attributes.values = values->values();
-    return attributes.count <= ShapeCache::kMostKeys && values->is_in_order();
+    if (!values->is_in_order()) {
+      attributes.order = values->order();
+      for (std::size_t i = 0; i < attributes.count; ++i)
+        attributes.ordered[2 * i] = attributes.name(attributes.order[i]);
+      attributes.names = attributes.ordered;
+    }
+    return true;
   }
   PyObject *const dict = InlineValues::dict_of(object);
   if (dict == nullptr) return true;

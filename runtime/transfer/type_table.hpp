@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/python_compat.hpp"
+#include "transfer/shapes.hpp"
 
 namespace interlock {
 
@@ -81,13 +82,21 @@ class TypeTable {
 
 /// The attributes of an instance, one after the other. References are borrowed.
 struct Attributes {
+  Attributes() noexcept = default;
+  Attributes(const Attributes &) = delete;
+  Attributes &operator=(const Attributes &) = delete;
+
   PyObject **names = nullptr;  // every second word; there is a first one, if only null
   PyObject **values = nullptr;
   std::size_t stride = 1;  // of values, in words
   std::size_t count = 0;
+  const std::uint8_t *order = nullptr;  // the indices of the values, or null for 0, 1, 2, ...
+  PyObject *ordered[2 * ShapeCache::kMostKeys];  // room for names in that order
 
   [[nodiscard]] PyObject *name(std::size_t index) const noexcept { return names[2 * index]; }
-  [[nodiscard]] PyObject *value(std::size_t index) const noexcept { return values[stride * index]; }
+  [[nodiscard]] PyObject *value(std::size_t index) const noexcept {
+    return values[order != nullptr ? order[index] : stride * index];
+  }
 };
 
 /// Where the attributes of an instance stand, which may have a shape. False if they cannot be read

@@ -74,6 +74,18 @@ class Attributes(support.TestCase):
         one.b = 9
         self.check(one)
 
+    def test_attributes_that_only_some_have(self):
+        """Their names stand in one table, in the order in which any of them got one first."""
+        all_of_them = make(shapes.Child, **dict.fromkeys("abcdef"))
+        objects = [make(shapes.Child, **{name: [name] for name in names}) for names in ("c", "ec", "fab", "", "dcba")]
+        for obj in objects:
+            self.check(obj)
+            del obj.__dict__
+            obj.f, obj.a = 1, 2
+            self.check(obj)
+        for one, other in zip(objects, round_trip([all_of_them, *objects])[1:], strict=True):
+            self.assertEqual(list(vars(one).items()), list(vars(other).items()))
+
     def test_dict_that_was_looked_at_or_replaced(self):
         obj = make(shapes.Plain, a=1, b="two")
         self.assertEqual(vars(obj), {"a": 1, "b": "two"})
