@@ -251,10 +251,17 @@ _leases = _Leases()
 
 
 def close():
-    """The interpreter ends."""
-    _leases.close()
-    for server in list(servers.values()):
+    """The interpreter ends. An interrupt is raised when all servers have ended, since others wait for them."""
+    interrupt = None
+    for each in (_leases, *servers.values()):
+        try:
+            each.close()
+        except KeyboardInterrupt as error:
+            interrupt = error
+    for server in list(servers.values()):  # those that it kept from ending
         server.close()
+    if interrupt is not None:
+        raise interrupt
 
 
 def _describe(obj):

@@ -6,6 +6,7 @@ import concurrent.futures
 import gc
 import os
 import sys
+import textwrap
 import threading
 import time
 import unittest
@@ -450,6 +451,35 @@ def run_loop(channel, stop):
         await stop.arecv()
 
     asyncio.run(main())
+
+
+class Ends(support.TestCase):
+    def test_an_interrupt_at_the_end_leaves_no_server_behind(self):
+        out, _ = self.run_program(
+            textwrap.dedent("""
+            import interlock
+            from interlock import _proxy_server
+
+            class Interrupts:
+                def __init__(self, owner, name):
+                    self.owner, self.name, self.method = owner, name, getattr(owner, name)
+                    setattr(owner, name, self)
+
+                def __call__(self):
+                    setattr(self.owner, self.name, self.method)
+                    raise KeyboardInterrupt
+
+            proxies = [interlock.proxy([])]
+            server = next(iter(_proxy_server.servers.values()))
+            Interrupts(_proxy_server._leases, "close")
+            Interrupts(server, "close")
+            try:
+                _proxy_server.close()
+            except KeyboardInterrupt:
+                print(len(_proxy_server.servers), len(server.objects))
+        """)
+        )
+        self.assertEqual(out.split(), ["0", "0"])
 
 
 if __name__ == "__main__":
