@@ -63,7 +63,9 @@ constexpr std::size_t kAhead = 8;
 /// Asks for an object and what the collector has before it.
 void fetch(PyObject *object) noexcept {
   __builtin_prefetch(object, 1);
-  __builtin_prefetch(reinterpret_cast<void **>(object) - 2, 1);
+  // As a number, since a place may be null.
+  const auto address = reinterpret_cast<std::uintptr_t>(object);
+  __builtin_prefetch(reinterpret_cast<void *>(address - 2 * sizeof(void *)), 1);
 }
 
 void swap_sets(PyObject *set, PyObject *other) noexcept {

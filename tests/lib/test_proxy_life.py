@@ -330,6 +330,33 @@ if __name__ == "__main__":
         self.assertIn("this Proxy was made before fork()", out)
         self.assertEqual(out.splitlines()[1:], ["2", "0 1"])
 
+    def test_an_interrupt_at_the_end_leaves_no_server_behind(self):
+        out, _ = self.run_program(
+            textwrap.dedent("""
+            import interlock
+            from interlock import _proxy_server
+
+            class Interrupts:
+                def __init__(self, owner, name):
+                    self.owner, self.name, self.method = owner, name, getattr(owner, name)
+                    setattr(owner, name, self)
+
+                def __call__(self):
+                    setattr(self.owner, self.name, self.method)
+                    raise KeyboardInterrupt
+
+            proxies = [interlock.proxy([])]
+            server = next(iter(_proxy_server.servers.values()))
+            Interrupts(_proxy_server._leases, "close")
+            Interrupts(server, "close")
+            try:
+                _proxy_server.close()
+            except KeyboardInterrupt:
+                print(len(_proxy_server.servers), len(server.objects))
+        """)
+        )
+        self.assertEqual(out.split(), ["0", "0"])
+
 
 def wait_until(condition):
     end = time.monotonic() + support.LIMIT
@@ -451,35 +478,6 @@ def run_loop(channel, stop):
         await stop.arecv()
 
     asyncio.run(main())
-
-
-class Ends(support.TestCase):
-    def test_an_interrupt_at_the_end_leaves_no_server_behind(self):
-        out, _ = self.run_program(
-            textwrap.dedent("""
-            import interlock
-            from interlock import _proxy_server
-
-            class Interrupts:
-                def __init__(self, owner, name):
-                    self.owner, self.name, self.method = owner, name, getattr(owner, name)
-                    setattr(owner, name, self)
-
-                def __call__(self):
-                    setattr(self.owner, self.name, self.method)
-                    raise KeyboardInterrupt
-
-            proxies = [interlock.proxy([])]
-            server = next(iter(_proxy_server.servers.values()))
-            Interrupts(_proxy_server._leases, "close")
-            Interrupts(server, "close")
-            try:
-                _proxy_server.close()
-            except KeyboardInterrupt:
-                print(len(_proxy_server.servers), len(server.objects))
-        """)
-        )
-        self.assertEqual(out.split(), ["0", "0"])
 
 
 if __name__ == "__main__":
