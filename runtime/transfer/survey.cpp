@@ -9,12 +9,13 @@ namespace interlock {
 
 Survey::Survey(PyObject *root, bool copies) : copies_(copies) {
   look_at(root);
-  while (!slots_.empty()) {
-    Slots &slots = slots_.back();
+  while (!visits_.empty()) {
+    Slots &slots = visits_.back().slots;
     if (slots.count == 0) {
-      slots_.pop_back();
+      visits_.pop_back();
       continue;
     }
+    is_hashed_ = visits_.back().is_hashed;
     PyObject *const object = slots.first[--slots.count * slots.stride];
     if (object != nullptr) look_at(object);
   }
@@ -31,8 +32,12 @@ void Survey::look_at(PyObject *object) {
   }
   if (is_of_all(object, type) || arena_of(object) != nullptr) return;
   const bool is_held = Py_REFCNT(object) > 1;
-  if (is_held && met_.find(object) != nullptr) return;
+  if (const std::uint64_t *const met = is_held ? met_.find(object) : nullptr) {
+    has_hashed_hole_ = has_hashed_hole_ || (is_hashed_ && *met != kPart);
+    return;
+  }
   if (!can_move(object, type)) {
+    has_hashed_hole_ = has_hashed_hole_ || is_hashed_;
     if (is_held) met_.insert(object, foreign_.size());
     foreign_.push_back(PyRef::borrow(object));
     return;
@@ -41,16 +46,18 @@ void Survey::look_at(PyObject *object) {
   if (type == &PyByteArray_Type) {
     weight_ += static_cast<std::size_t>(PyByteArray_GET_SIZE(object)) / 64;
   } else {
-    open(object);
+    open(object, is_held);
   }
 }
 
 /// The last place is visited next, as a move does.
-void Survey::open(PyObject *container) {
+void Survey::open(PyObject *container, bool is_held) {
+  const bool is_hashable = PyTuple_CheckExact(container) || PyFrozenSet_CheckExact(container);
+  const bool is_hashed = is_hashable && (is_held || is_hashed_);
   Slots rest;
   const Slots first = slots_of(container, rest);
-  if (rest.count != 0) slots_.push_back(rest);
-  slots_.push_back(first);
+  if (rest.count != 0) visits_.push_back({rest, is_hashed});
+  visits_.push_back({first, is_hashed});
 }
 
 bool Survey::can_move(PyObject *container, PyTypeObject *type) {

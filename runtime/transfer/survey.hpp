@@ -32,19 +32,26 @@ class Survey {
   /// The index in foreign() of what is met in a place of the graph, if it is there. Fast if asked
   /// in the order of the walk.
   [[nodiscard]] std::optional<std::size_t> find_foreign(PyObject *object) noexcept;
-  /// Whether moving what is plain saves more than the holes cost.
+  /// Whether the graph can move around its holes, and that saves more than they cost. It cannot if
+  /// what fills one might look up a part by its hash that has a hole itself, still unfilled.
   [[nodiscard]] bool is_worth_it() const noexcept {
-    return weight_ >= kLeast + kWorth * foreign_.size();
+    return !has_hashed_hole_ && weight_ >= kLeast + kWorth * foreign_.size();
   }
   /// Whether a container of the graph that something else holds, too.
   [[nodiscard]] bool is_part(PyObject *object) noexcept;
 
  private:
   void look_at(PyObject *object);
-  void open(PyObject *container);
+  void open(PyObject *container, bool is_held);
   [[nodiscard]] bool can_move(PyObject *container, PyTypeObject *type);
   [[nodiscard]] bool has_foreign_keys(PyObject *container, PyTypeObject *type);
   [[nodiscard]] bool is_plain_key(PyObject *key);
+
+  /// Places still to visit.
+  struct Visit {
+    Slots slots;
+    bool is_hashed;  // with what something else holds, too: they are parts of its hash
+  };
 
   static constexpr std::uint64_t kPart = UINT64_MAX;
   // Measured: a hole costs what is saved by not copying three or four plain objects, and the first
@@ -57,7 +64,9 @@ class Survey {
   std::size_t next_foreign_ = 0;  // where find_foreign() looks first
   std::size_t weight_ = 0;        // plain places, and for each 64 bytes in one, another
   ObjectTable met_;               // what may be met again: its index in foreign_, or kPart
-  std::vector<Slots> slots_;      // begun, and not yet done
+  std::vector<Visit> visits_;     // begun, and not yet done
+  bool is_hashed_ = false;        // Visit::is_hashed of the place that is being visited
+  bool has_hashed_hole_ = false;
 };
 
 }  // namespace interlock

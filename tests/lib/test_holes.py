@@ -222,6 +222,31 @@ class Identity(Case):
             self.assertIs(got[6].value[i], got[i])
         self.assertEqual(kept, [[], {}, (3, []), set(), frozenset({6}), bytearray()])
 
+    def test_a_key_that_has_a_hole_itself(self):
+        """A set is filled when all that its keys' hashes are made of is there."""
+        shapes = (
+            lambda key: [key, {key}], lambda key: [{key}, key], lambda key: [DAY, (1, key), {(1, key)}, key],
+            lambda key: [{(1, key): 2}, (0, key)], lambda key: [[key], Record({key})], lambda key: [Record({key}), key],
+            lambda key: [{frozenset({key})}, key, frozenset({key})], lambda key: [key[1], [key], {key}],
+        )  # fmt: skip
+        for number, make in enumerate(shapes):
+            with self.subTest(number=number):
+                key = (1 << 40, DAY)
+                got = self.moved([make(key), plain(), plain()])
+                tables = []
+                todo = [got[0]]
+                while todo:
+                    each = todo.pop()
+                    if isinstance(each, (set, dict, frozenset)):
+                        tables.append(each)
+                    if isinstance(each, Record):
+                        todo.append(each.value)
+                    elif isinstance(each, (list, tuple, set, frozenset)):
+                        todo += each
+                self.assertTrue(tables)
+                for table in tables:
+                    self.assertTrue(all(each in table for each in table), table)
+
     def test_a_hole_that_refers_back(self):
         for make in (lambda: [], lambda: {}):
             sent = make()
