@@ -251,17 +251,10 @@ _leases = _Leases()
 
 
 def close():
-    """The interpreter ends. An interrupt is raised when all servers have ended, since others wait for them."""
-    interrupt = None
-    for each in (_leases, *servers.values()):
-        try:
-            each.close()
-        except KeyboardInterrupt as error:
-            interrupt = error
-    for server in list(servers.values()):  # those that it kept from ending
+    """The interpreter ends. May be called again, as it is after an interrupt: see _set_up.tear_down()."""
+    _leases.close()
+    for server in list(servers.values()):
         server.close()
-    if interrupt is not None:
-        raise interrupt
 
 
 def _describe(obj):

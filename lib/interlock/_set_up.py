@@ -89,13 +89,16 @@ def execute(source):
 
 
 def tear_down():
-    """Last call in an interpreter that ends.
+    """Last call in an interpreter that ends; no interrupt reaches it.
 
-    Whoever waits for what this one sends is told, even if daemon threads keep its Senders.
+    Whoever waits for what this one sends is told, even if daemon threads keep its Senders, and whoever calls
+    its proxies, even if atexit functions were interrupted before they ended these.
     Filters with regular expressions go: CPython (seen in 3.15) leaks a part of them, and with it keeps the
     whole heap of the interpreter.
     """
     _interlock.close_senders()
+    if proxies := sys.modules.get("interlock._proxy_server"):
+        proxies.close()
     plain = [each for each in warnings.filters if each[1] is None and each[3] is None]
     _set_filters([each[:5] for each in plain])
 

@@ -46,9 +46,10 @@ void run_exit_functions() {
       PyErr_Clear();
   }
   call_if_imported("atexit", "_run_exitfuncs");
-  call_if_imported("interlock._set_up", "tear_down");
   flush_standard_streams();
 }
+
+void tear_down() { call_if_imported("interlock._set_up", "tear_down"); }
 
 void flush_standard_streams() {
   flush_stream("stdout");

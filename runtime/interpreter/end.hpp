@@ -18,6 +18,10 @@ enum class Ending {
 /// Thread: home, attached.  Blocks: as long as those threads run.
 void run_exit_functions();
 
+/// The last Python code: gives up what others may wait for, even if an interrupt kept exit functions
+/// from it. Thread: home, attached, outside of interruptible work.
+void tear_down();
+
 /// Flushes sys.stdout and sys.stderr, so that what a task printed is seen before its result; errors
 /// are left to the next write. Thread: attached.
 void flush_standard_streams();

@@ -171,6 +171,7 @@ void Interpreter::serve_and_end() {
   begin_work();
   run_exit_functions();
   end_work();
+  tear_down();
   PyInterpreterState *python = nullptr;
   {
     MutexGuard guard(mutex_);

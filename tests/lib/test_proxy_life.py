@@ -2,11 +2,12 @@
 """Calls by proxy that wait or come back, how long objects live, and event loops."""
 
 import asyncio
+import atexit
 import concurrent.futures
 import gc
+import importlib
 import os
 import sys
-import textwrap
 import threading
 import time
 import unittest
@@ -331,31 +332,28 @@ if __name__ == "__main__":
         self.assertEqual(out.splitlines()[1:], ["2", "0 1"])
 
     def test_an_interrupt_at_the_end_leaves_no_server_behind(self):
-        out, _ = self.run_program(
-            textwrap.dedent("""
-            import interlock
-            from interlock import _proxy_server
+        channel = interlock.Channel(1)
+        with interlock.Interpreter("bank") as owner:
+            owner.call(serve_to_the_end, channel)
+            sleeper = channel.recv(support.LIMIT)
+            waiting = sleeper.sleep.submit(interlock.Channel(1))
+        with self.assertRaisesRegex(interlock.InterpreterEnded, "'bank'"):
+            waiting.result(support.LIMIT)
+        with self.assertRaisesRegex(interlock.InterpreterEnded, "'bank'"):
+            sleeper.sleep.call(None, timeout=support.LIMIT)
 
-            class Interrupts:
-                def __init__(self, owner, name):
-                    self.owner, self.name, self.method = owner, name, getattr(owner, name)
-                    setattr(owner, name, self)
 
-                def __call__(self):
-                    setattr(self.owner, self.name, self.method)
-                    raise KeyboardInterrupt
+def serve_to_the_end(channel):
+    """In a loop of a daemon thread. It is as if an interrupt came when the proxies' exit function begins."""
 
-            proxies = [interlock.proxy([])]
-            server = next(iter(_proxy_server.servers.values()))
-            Interrupts(_proxy_server._leases, "close")
-            Interrupts(server, "close")
-            try:
-                _proxy_server.close()
-            except KeyboardInterrupt:
-                print(len(_proxy_server.servers), len(server.objects))
-        """)
-        )
-        self.assertEqual(out.split(), ["0", "0"])
+    def interrupt(frame, event, argument):
+        if frame.f_globals["__name__"] == "interlock._proxy_server":
+            raise KeyboardInterrupt
+
+    threading.Thread(target=run_loop, args=(channel, interlock.Channel(1)), daemon=True).start()
+    sys.unraisablehook = lambda unraisable: None
+    importlib.import_module("interlock._proxy_server")  # what is registered last runs first
+    atexit.register(sys.settrace, interrupt)
 
 
 def wait_until(condition):
