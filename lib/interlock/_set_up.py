@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a new interpreter takes over from the one that creates it, and what runs inside it."""
 
+import _signal
 import sys
 import threading
 import types
@@ -38,6 +39,7 @@ def _pattern(value):
 def set_up(inherited, initializer=None, arguments=()):
     """First call in a new interpreter."""
     _adopt_home_thread()
+    _leave_signal_handlers_alone()
     sys.path[:] = inherited["path"]
     sys.argv[:] = inherited["argv"]
     sys.setrecursionlimit(inherited["recursion_limit"])
@@ -64,6 +66,14 @@ def _adopt_home_thread():
         main._handle = threading._make_thread_handle(main._ident)
     main._native_id = threading.get_native_id()
     threading._active[main._ident] = main
+
+
+def _leave_signal_handlers_alone():
+    """Signal handlers are objects of the main interpreter, whose references its lock guards.
+
+    CPython's getsignal() gives them to any interpreter (3.13-3.15). asyncio.run() uses it in a main thread.
+    """
+    _signal.getsignal = _interlock.signal_disposition
 
 
 def _set_filters(filters):

@@ -2,6 +2,7 @@
 #include "python/module.hpp"
 
 #include <atomic>
+#include <csignal>
 
 #include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
@@ -42,6 +43,18 @@ PyObject *still_holds_now(PyObject *, PyObject *watched) {
 PyObject *type_version(PyObject *, PyObject *type) {
   if (!PyType_Check(type)) return PyErr_Format(PyExc_TypeError, "a class is needed, not %R", type);
   return PyLong_FromUnsignedLong(TypeTable::version_of(reinterpret_cast<PyTypeObject *>(type)));
+}
+
+/// What no interpreter but the main one may ask CPython for: it would get the main one's object.
+PyObject *signal_disposition(PyObject *, PyObject *number) {
+  const long signal = PyLong_AsLong(number);
+  if (signal == -1 && PyErr_Occurred() != nullptr) return nullptr;
+  if (signal < 1 || signal >= NSIG)
+    return PyErr_Format(PyExc_ValueError, "signal number %ld is out of range", signal);
+  const PyOS_sighandler_t handler = PyOS_getsig(static_cast<int>(signal));
+  if (handler == SIG_DFL || handler == SIG_IGN)
+    return PyLong_FromVoidPtr(reinterpret_cast<void *>(handler));
+  Py_RETURN_NONE;
 }
 
 PyObject *parallelism(PyObject *, PyObject *) {
@@ -93,6 +106,10 @@ PyMethodDef functions[] = {
     {"type_version", type_version, METH_O,
      "type_version(cls, /)\n--\n\nA number that changes when an attribute of cls or of a base is "
      "set or\ndeleted; 0 if that cannot be told."},
+    {"signal_disposition", signal_disposition, METH_O,
+     "signal_disposition(signalnum, /)\n--\n\n"
+     "signal.SIG_DFL, signal.SIG_IGN, or None: something else handles the signal, which is not this\n"
+     "interpreter's."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
     {"select", as_method(select), METH_FASTCALL | METH_KEYWORDS,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import concurrent.futures
 import os
+import signal
 import sys
 import textwrap
 import unittest
@@ -175,6 +176,35 @@ class Inherits(support.TestCase):
             return threading.current_thread() is threading.main_thread()
 
         self.assertTrue(self.interpreter().call(look))
+
+
+def dispositions(*numbers):
+    return [signal.getsignal(each) for each in numbers]
+
+
+class Signals(support.TestCase):
+    """Handlers are objects of the main interpreter."""
+
+    def test_no_other_interpreter_gets_a_handler(self):
+        class Handler:
+            def __call__(self, *args): ...
+
+        def set_signal(number, handler):
+            self.addCleanup(signal.signal, number, signal.signal(number, handler))
+
+        set_signal(signal.SIGTERM, signal.SIG_DFL)
+        set_signal(signal.SIGINT, handler := Handler())
+        set_signal(signal.SIGABRT, signal.SIG_IGN)
+        count = sys.getrefcount(handler)
+        found = self.interpreter().call(dispositions, signal.SIGTERM, signal.SIGINT, signal.SIGABRT)
+        self.assertEqual(found, [signal.SIG_DFL, None, signal.SIG_IGN])
+        self.assertEqual(sys.getrefcount(handler), count)
+        self.assertIs(signal.getsignal(signal.SIGINT), handler)
+
+    def test_errors(self):
+        for number, error in ((0, ValueError), (1000, ValueError), ("INT", TypeError), (1 << 70, OverflowError)):
+            with self.subTest(number=number), self.assertRaises(error):
+                self.interpreter().call(dispositions, number)
 
 
 class Parallel(support.TestCase):

@@ -277,6 +277,11 @@ def call(way, interpreter, other, obj, expected, rng):
     check(obj, expected, f"the caller's own after {way}")
 
 
+def is_of_interrupted_loop(error):
+    """asyncio.run() raises it after an interrupt that has come while it started or ended its loop."""
+    return "event loop" in str(error) and "KeyboardInterrupt" in str(error.__cause__)
+
+
 def set_collector(threshold):
     gc.freeze()  # what modules have made need not be looked at each time
     gc.set_threshold(*threshold)
@@ -352,8 +357,11 @@ class Round:
             interlock.ChannelClosed,
             KeyboardInterrupt,
             concurrent.futures.CancelledError,
-        ):
+            RuntimeError,
+        ) as error:
             if not self.is_disturbed:
+                raise
+            if type(error) is RuntimeError and not is_of_interrupted_loop(error):
                 raise
             # Whoever waits for what will not come must hear of it.
             for each in channels:
