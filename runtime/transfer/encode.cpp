@@ -445,6 +445,8 @@ bool Encoder::is_container(PyObject *object) noexcept {
 
 bool Encoder::note_container(PyObject *object) {
   if (is_inside() || !is_container(object)) return true;
+  // It leaves with a graph around the one whose holes are written.
+  if (survey_ != nullptr && survey_->is_part_of_any(object)) return true;
   if (!is_plain_container(Py_TYPE(object)) && !is_careful_now()) return false;
   PyObject *registered = nullptr;
   if (!find_registered(Py_TYPE(object), registered)) return false;

@@ -130,6 +130,7 @@ class Encoder {
   [[nodiscard]] bool write_marked(PyObject *marker);
   [[nodiscard]] bool step_marked(Frame &frame);
   [[nodiscard]] bool hand_over_marked();
+  [[nodiscard]] bool shares_parts(PyObject *marked) const;
   [[nodiscard]] PyRef give_parts(PyObject *exception, PyRef parts);
   [[nodiscard]] PyRef give_items(PyObject *tuple);
   [[nodiscard]] PyRef give_values(PyObject *state);

@@ -84,11 +84,12 @@ bool encode_handles(const Detachment &detachment, const char *name) {
 
 /// One try. kForeign: `has_changed` says whether another may succeed.
 HandOver try_with_holes(PyRef &root, Detachment::Held held, const char *name, Move &move,
-                        std::unique_ptr<Detachment> &left, bool &has_changed) {
+                        std::unique_ptr<Detachment> &left, const Survey *around,
+                        bool &has_changed) {
   has_changed = false;
   if (Nesting::is_too_deep()) return HandOver::kForeign;
   const Nesting nesting;
-  Survey survey(root.get(), held == Detachment::Held::kCopied);
+  Survey survey(root.get(), held == Detachment::Held::kCopied, around);
   if (survey.is_foreign(root.get()) || !survey.is_worth_it()) return HandOver::kForeign;
   Contents contents;
   if (!encode_contents(survey, held, name, contents)) {
@@ -166,7 +167,7 @@ PyObject *receive_with_parts(MovedGraph &graph) {
 }  // namespace
 
 HandOver hand_over(PyRef &root, Detachment::Held held, const char *name, Move &move,
-                   std::unique_ptr<Detachment> &left) {
+                   std::unique_ptr<Detachment> &left, const Survey *around) {
   left = std::make_unique<Detachment>();
   switch (left->run(root, held)) {
     case Detachment::Result::kDone:
@@ -182,7 +183,7 @@ HandOver hand_over(PyRef &root, Detachment::Held held, const char *name, Move &m
   bool may_succeed = can_move();
   HandOver result = HandOver::kForeign;
   for (int i = 0; i < kMostTries && may_succeed && result == HandOver::kForeign; ++i)
-    result = try_with_holes(root, held, name, move, left, may_succeed);
+    result = try_with_holes(root, held, name, move, left, around, may_succeed);
   return result;
 }
 

@@ -18,9 +18,10 @@ enum class HandOver : std::uint8_t {
 };
 
 /// Detaches `root`, as Detachment::run(): `left` then has done it. What becomes of the things in
-/// its holes is noted in `move`. `name`: as for encode().  Thread: attached. May run Python code.
+/// its holes is noted in `move`. `name`: as for encode(). `around`: of the graph in whose hole this
+/// one stands; the two must have no container in common. Thread: attached. May run Python code.
 [[nodiscard]] HandOver hand_over(PyRef &root, Detachment::Held held, const char *name, Move &move,
-                                 std::unique_ptr<Detachment> &left);
+                                 std::unique_ptr<Detachment> &left, const Survey *around = nullptr);
 
 /// Attaches a graph and fills its holes: a new reference to the root, or null with a Python
 /// exception set.  Thread: attached. May run Python code.

@@ -35,8 +35,10 @@ class HandOverMarked final : public MoveStep {
  public:
   explicit HandOverMarked(std::vector<PyRef> markers) : markers_(std::move(markers)) {}
 
-  /// Takes the objects out of their markers.
-  [[nodiscard]] HandOver run(const char *name, Move &move) {
+  /// Takes the objects out of their markers, unless `may_leave(list of them)` is false.
+  template <typename MayLeave>
+  [[nodiscard]] HandOver run(const char *name, Move &move, const Survey *around,
+                             MayLeave may_leave) {
     const auto is_spared = [](const PyRef &each) { return marker_of(each)->is_spared; };
     const auto held = std::ranges::any_of(markers_, is_spared) ? Detachment::Held::kCopied
                                                                : Detachment::Held::kEmptied;
@@ -46,7 +48,9 @@ class HandOverMarked final : public MoveStep {
     for (std::size_t i = 0; i < markers_.size(); ++i)
       PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i),
                       std::exchange(object_of(markers_[i]), nullptr));
-    const HandOver result = hand_over(list, held, name, move, left_);
+    const HandOver result = may_leave(list.get())
+                                ? hand_over(list, held, name, move, left_, around)
+                                : HandOver::kForeign;
     if (result != HandOver::kDone) put_back(list);
     return result;
   }
@@ -106,11 +110,21 @@ bool Encoder::hand_over_marked() {
     if (object_of(marker) == nullptr) return refuse(marker.get(), kSpent);
   }
   auto step = std::make_unique<HandOverMarked>(std::move(marked_));
-  if (step->run(root_, *move_) != HandOver::kDone) return false;
+  const auto may_leave = [this](PyObject *list) { return !shares_parts(list); };
+  if (step->run(root_, *move_, survey_, may_leave) != HandOver::kDone) return false;
   records_.shared.emplace_back(step->graph());
   records_.plain_containers = 0;  // to receive it may run code
   move_->steps.emplace_back().step = std::move(step);
   return true;
+}
+
+/// Whether what is marked has a container in common with the graph in whose hole it stands: that
+/// leaves with the graph.
+bool Encoder::shares_parts(PyObject *marked) const {
+  if (survey_ == nullptr) return false;
+  return Survey(marked, false).has_held([this](const PyObject *object) {
+    return survey_->is_part_of_any(object);
+  });
 }
 
 /// The object, or a marker of it. Null for want of memory.

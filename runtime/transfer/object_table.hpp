@@ -3,6 +3,7 @@
 // first few, which are only compared.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -37,6 +38,15 @@ class ObjectTable {
     if (2 * (size_ + 1) > slots_.size()) grow();
     slots_[place_of(object)] = {object, number};
     ++size_;
+  }
+  /// Whether `condition(object)` holds for one of them.
+  template <typename Condition>
+  [[nodiscard]] bool any(Condition condition) const {
+    const auto holds = [&](const Slot &slot) {
+      return slot.object != nullptr && condition(slot.object);
+    };
+    return slots_.empty() ? std::any_of(few_, few_ + size_, holds)
+                          : std::any_of(slots_.begin(), slots_.end(), holds);
   }
   void clear() noexcept {
     slots_.clear();

@@ -7,7 +7,8 @@
 
 namespace interlock {
 
-Survey::Survey(PyObject *root, bool copies) : copies_(copies) {
+Survey::Survey(PyObject *root, bool copies, const Survey *around)
+    : copies_(copies), around_(around) {
   look_at(root);
   while (!visits_.empty()) {
     Slots &slots = visits_.back().slots;
@@ -103,9 +104,16 @@ std::optional<std::size_t> Survey::find_foreign(PyObject *object) noexcept {
   return static_cast<std::size_t>(*found);
 }
 
-bool Survey::is_part(PyObject *object) noexcept {
+bool Survey::is_part(const PyObject *object) const noexcept {
   const std::uint64_t *const found = met_.find(object);
   return found != nullptr && *found == kPart;
+}
+
+bool Survey::is_part_of_any(const PyObject *object) const noexcept {
+  for (const Survey *each = this; each != nullptr; each = each->around_) {
+    if (each->is_part(object)) return true;
+  }
+  return false;
 }
 
 }  // namespace interlock

@@ -18,7 +18,8 @@ namespace interlock {
 class Survey {
  public:
   /// `copies`: what the containers will be that something outside holds, rather than emptied.
-  Survey(PyObject *root, bool copies);
+  /// `around`: of the graph in whose hole this one stands, or null.
+  Survey(PyObject *root, bool copies, const Survey *around = nullptr);
   Survey(const Survey &) = delete;
   Survey &operator=(const Survey &) = delete;
 
@@ -38,7 +39,14 @@ class Survey {
     return !has_hashed_hole_ && weight_ >= kLeast + kWorth * foreign_.size();
   }
   /// Whether a container of the graph that something else holds, too.
-  [[nodiscard]] bool is_part(PyObject *object) noexcept;
+  [[nodiscard]] bool is_part(const PyObject *object) const noexcept;
+  /// The same of this graph and those around it.
+  [[nodiscard]] bool is_part_of_any(const PyObject *object) const noexcept;
+  /// Whether `condition(object)` holds for anything but leaves that something else holds, too.
+  template <typename Condition>
+  [[nodiscard]] bool has_held(Condition condition) const {
+    return met_.any(condition);
+  }
 
  private:
   void look_at(PyObject *object);
@@ -60,6 +68,7 @@ class Survey {
   static constexpr std::size_t kLeast = 32;
 
   const bool copies_;
+  const Survey *const around_;
   std::vector<PyRef> foreign_;
   std::size_t next_foreign_ = 0;  // where find_foreign() looks first
   std::size_t weight_ = 0;        // plain places, and for each 64 bytes in one, another

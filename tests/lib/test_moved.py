@@ -312,6 +312,26 @@ class Everywhere(support.TestCase):
             mark = moved(mark)
         del mark
 
+    def test_marks_in_what_moves_share_with_it(self):
+        channel = Channel(1)
+        for depth in (1, 2, 3):
+            for wrap in (moved, lambda given: Record(moved(given)), lambda given: moved(Record(given))):
+                shared, rest = [1, 2], [[n] for n in range(200)]
+                given = [shared, "text" * 3]
+                for _ in range(depth):
+                    given = [*([n] for n in range(200)), wrap(given)]
+                with self.subTest(depth=depth):
+                    channel.send([shared, rest, given, {"k": shared}], move=True)
+                    self.assertEqual(shared, [])
+                    got, got_rest, inner, more = channel.recv()
+                    self.assertEqual((got, got_rest), ([1, 2], [[n] for n in range(200)]))
+                    self.assertIs(more["k"], got)
+                    for _ in range(depth):
+                        inner = getattr(inner[-1], "value", inner[-1])
+                    self.assertEqual(inner, [[1, 2], "text" * 3])
+                    if depth == 1:
+                        self.assertIs(inner[0], got)
+
     def test_inside_an_instance(self):
         channel, given = Channel(1), [1]
         record = Record(moved(given))
