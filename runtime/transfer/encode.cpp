@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstring>
 
-#include "transfer/array.hpp"
 #include "transfer/encoder.hpp"
 #include "transfer/explain.hpp"
 #include "transfer/freeze.hpp"
@@ -196,6 +195,7 @@ void Encoder::forget() noexcept {
   numbers_.clear();
   numbered_.clear();
   marked_.clear();
+  given_contents_.clear();
   part_indices_.clear();
   next_number_ = 0;
   open_counts_.clear();
@@ -433,36 +433,6 @@ void Encoder::write_part(PyObject *object) {
     parts_->push_back(PyRef::borrow(object));
   }
   put(Tag::kPart, index != nullptr ? *index : parts_->size() - 1);
-}
-
-/// Whether a move leaves it empty.
-bool Encoder::is_container(PyObject *object) noexcept {
-  const char *const name = Py_TYPE(object)->tp_name;
-  return PyList_Check(object) || PyDict_Check(object) || PySet_Check(object) ||
-         PyByteArray_Check(object) || std::strcmp(name, "collections.deque") == 0 ||
-         std::strcmp(name, "array.array") == 0;
-}
-
-bool Encoder::note_container(PyObject *object) {
-  if (is_inside() || !is_container(object)) return true;
-  // It leaves with a graph around the one whose holes are written.
-  if (survey_ != nullptr && survey_->is_part_of_any(object)) return true;
-  if (!is_plain_container(Py_TYPE(object)) && !is_careful_now()) return false;
-  PyObject *registered = nullptr;
-  if (!find_registered(Py_TYPE(object), registered)) return false;
-  if (registered != nullptr) return true;
-  const bool is_viewed = PyByteArray_Check(object) ? !ByteArrayStorage::is_plain(object)
-                                                   : is_viewed_array(state_, object);
-  if (is_viewed) return refuse(object, "it cannot be emptied while a view of it exists");
-  if (PyErr_Occurred()) return false;
-  CopiedContainer &copied = move_->steps.emplace_back();
-  copied.object = PyRef::borrow(object);
-  if (PySet_Check(object)) {
-    copied.elements = PyRef::steal(PySet_New(object));
-    return static_cast<bool>(copied.elements);
-  }
-  copied.size = PyObject_Size(object);
-  return copied.size >= 0;
 }
 
 bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {

@@ -54,6 +54,9 @@ class Encoder {
   /// Of an exception that only the caller holds, what only it holds is handed over.
   void set_given(PyObject *exception) noexcept { given_ = exception; }
 
+  /// Whether it is one, and not of a subclass.
+  [[nodiscard]] static bool is_deque(PyObject *object) noexcept;
+
   /// Writes `object` and what it reaches. False with a Python exception set.
   [[nodiscard]] bool run(PyObject *object, Message &message);
 
@@ -135,6 +138,9 @@ class Encoder {
   [[nodiscard]] PyRef give_items(PyObject *tuple);
   [[nodiscard]] PyRef give_values(PyObject *state);
   [[nodiscard]] PyRef give(PyObject *object);
+  [[nodiscard]] PyRef mark(PyObject *object, bool is_spared);
+  [[nodiscard]] PyRef give_contents(PyObject *deque, PyRef contents);
+  [[nodiscard]] bool shares_given() const;
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -234,7 +240,8 @@ class Encoder {
   bool copies_marked_ = false;  // what moved() marks cannot leave as it is
   bool is_read_often_ = false;
   PyObject *given_ = nullptr;
-  PyRef given_parts_;  // of given_, which no longer has them
+  PyRef given_parts_;                                    // of given_, which no longer has them
+  std::vector<std::unique_ptr<Survey>> given_contents_;  // of deques, which no longer have them
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;

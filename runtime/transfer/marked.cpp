@@ -48,9 +48,8 @@ class HandOverMarked final : public MoveStep {
     for (std::size_t i = 0; i < markers_.size(); ++i)
       PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i),
                       std::exchange(object_of(markers_[i]), nullptr));
-    const HandOver result = may_leave(list.get())
-                                ? hand_over(list, held, name, move, left_, around)
-                                : HandOver::kForeign;
+    const HandOver result = may_leave(list.get()) ? hand_over(list, held, name, move, left_, around)
+                                                  : HandOver::kForeign;
     if (result != HandOver::kDone) put_back(list);
     return result;
   }
@@ -65,6 +64,28 @@ class HandOverMarked final : public MoveStep {
 
   std::unique_ptr<Detachment> left_;
   const std::vector<PyRef> markers_;
+};
+
+/// What a deque held is with a marker.
+class EmptyDeque final : public MoveStep {
+ public:
+  EmptyDeque(PyObject *deque, PyObject *marker)
+      : deque_(PyRef::borrow(deque)), marker_(PyRef::borrow(marker)) {}
+
+  [[nodiscard]] bool run() {
+    return static_cast<bool>(PyRef::steal(PyObject_CallMethod(deque_.get(), "clear", nullptr)));
+  }
+  void undo() override {
+    const PyRef list = PyRef::steal(PySequence_List(object_of(marker_)));
+    const bool is_done =
+        list && PyList_Reverse(list.get()) == 0 &&
+        PyRef::steal(PyObject_CallMethod(deque_.get(), "extendleft", "(O)", list.get()));
+    if (!is_done) PyErr_WriteUnraisable(deque_.get());
+  }
+
+ private:
+  const PyRef deque_;
+  const PyRef marker_;
 };
 
 /// What the marker holds was copied.
@@ -110,7 +131,7 @@ bool Encoder::hand_over_marked() {
     if (object_of(marker) == nullptr) return refuse(marker.get(), kSpent);
   }
   auto step = std::make_unique<HandOverMarked>(std::move(marked_));
-  const auto may_leave = [this](PyObject *list) { return !shares_parts(list); };
+  const auto may_leave = [this](PyObject *list) { return !shares_given() && !shares_parts(list); };
   if (step->run(root_, *move_, survey_, may_leave) != HandOver::kDone) return false;
   records_.shared.emplace_back(step->graph());
   records_.plain_containers = 0;  // to receive it may run code
@@ -127,14 +148,49 @@ bool Encoder::shares_parts(PyObject *marked) const {
   });
 }
 
-/// The object, or a marker of it. Null for want of memory.
-PyRef Encoder::give(PyObject *object) {
-  if (!is_large(object, Py_TYPE(object))) return PyRef::borrow(object);
+/// A marker of it; `is_spared`: what something else holds is not emptied. Null for want of memory.
+PyRef Encoder::mark(PyObject *object, bool is_spared) {
   PyRef marker = PyRef::steal(state_.moved->tp_alloc(state_.moved, 0));
   if (!marker) return {};
   object_of(marker) = Py_NewRef(object);
-  marker_of(marker)->is_spared = true;
+  marker_of(marker)->is_spared = is_spared;
   return marker;
+}
+
+/// The object, or a marker of it. Null for want of memory.
+PyRef Encoder::give(PyObject *object) {
+  return is_large(object, Py_TYPE(object)) ? mark(object, true) : PyRef::borrow(object);
+}
+
+/// What a deque contains, or a marker of it if it can move and that is worth it: the deque is empty
+/// then. Null with a Python exception set.
+PyRef Encoder::give_contents(PyObject *deque, PyRef contents) {
+  if (!moves() || is_inside() || copies_marked_ || !can_move() || !is_deque(deque)) return contents;
+  std::vector<CopiedContainer> &steps = move_->steps;
+  // Not if what is registered for it says how it crosses.
+  if (steps.empty() || steps.back().object.get() != deque) return contents;
+  PyRef marker = mark(contents.get(), false);
+  if (!marker) return {};
+  auto step = std::make_unique<EmptyDeque>(deque, marker.get());
+  if (!step->run()) return {};
+  auto survey = std::make_unique<Survey>(contents.get(), false);
+  if (!survey->foreign().empty() || !survey->is_worth_it()) {
+    step->undo();
+    return contents;
+  }
+  steps.pop_back();
+  steps.emplace_back().step = std::move(step);
+  given_contents_.push_back(std::move(survey));
+  return marker;
+}
+
+/// Whether what deques gave has a container in common with the rest of the message.
+bool Encoder::shares_given() const {
+  const auto is_elsewhere = [this](const PyObject *object) {
+    return numbers_.find(object) != nullptr;
+  };
+  return std::ranges::any_of(given_contents_,
+                             [&](const auto &each) { return each->has_held(is_elsewhere); });
 }
 
 /// The parts of an exception that nothing else holds, to be handed over: it has them no longer.

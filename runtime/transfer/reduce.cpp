@@ -252,6 +252,8 @@ bool Encoder::open_reduce(PyObject *object, PyRef parts) {
   if (PyObject *const items = part(3)) {
     PyRef list = PyRef::steal(PySequence_List(items));
     if (!list) return explain_refusal(object);
+    list = give_contents(object, std::move(list));
+    if (!list) return false;
     add(std::move(list), kListItems);
   }
   if (PyObject *const items = part(4)) {

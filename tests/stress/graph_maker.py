@@ -381,6 +381,8 @@ class Maker:
         return frozenset([self.number(), *self.some(self.key)] * self.rng.randrange(2))
 
     def deque(self):
+        if self.rng.random() < 0.5:  # so many that they move
+            return collections.deque([*([each] for each in range(40)), *self.some(self.any)])
         return collections.deque(self.some(self.any), self.rng.choice((None, 3)))
 
     def bytearray(self):

@@ -113,6 +113,7 @@ KINDS = {
     "frozenset": lambda n: frozenset({n, "two"}),
     "cycle": cycle,
     "deque": lambda n: collections.deque([n, "two"]),
+    "large deque": lambda n: collections.deque([str(n)] * 40),
     "array": lambda n: array.array("q", [n, 2]),
     "instance": Plain,
     "dataclass": lambda n: Record(n, "name"),
@@ -140,11 +141,11 @@ KINDS = {
     "Descriptor": lambda n: interlock.Descriptor(ENDS[0]),
 }
 MOVED = (
-    "int", "str", "bytearray", "tuple", "list", "dict", "dicts of a shape", "set", "frozenset", "cycle", "deque", "array",
-    "instance", "memoryview", "buffer out of band", "socket",
+    "int", "str", "bytearray", "tuple", "list", "dict", "dicts of a shape", "set", "frozenset", "cycle", "deque",
+    "large deque", "array", "instance", "memoryview", "buffer out of band", "socket",
 )  # fmt: skip
 DROPPED = (
-    "int", "str", "large int", "list", "dict", "set", "cycle", "instance", "closure", "memoryview", "buffer out of band",
+    "int", "str", "large int", "list", "dict", "set", "cycle", "large deque", "instance", "closure", "memoryview", "buffer out of band",
     "Channel", "Proxy", "socket",
 )  # fmt: skip
 
