@@ -24,7 +24,7 @@ constexpr std::size_t kHead = sizeof(Message::Body);
 bool MessageBuilder::take(Message &message) noexcept {
   if (has_failed_) return false;
   const std::size_t count = size();
-  if (count == 1 && shared.empty() && Message::fits_inline(*first_)) {
+  if (count == 1 && shared.empty() && rebuilt == 0 && Message::fits_inline(*first_)) {
     message = Message::from_header(*first_);
     clear();
     return true;

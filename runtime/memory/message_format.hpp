@@ -37,6 +37,7 @@ enum class Tag : std::uint8_t {
   kMarked,      // operand: the index of an item of the list that the last Shared, a MovedGraph, is
   kPart,        // operand: the index of a part of the graph in which the message is to fill the holes
   kFrozen,      // operand: the address of an object in an arena, whose memory the message holds
+  kKnownGlobal,  // operand: which of KnownNames: a module, then names that lead to the object
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple
   kList,
@@ -64,6 +65,7 @@ enum BuildPart : std::uint8_t { kListItems = 1, kDictItems = 2, kStateSetter = 4
 constexpr std::uint64_t kTagMask = 0x3f;
 constexpr std::uint64_t kInterned = 0x40;  // a key or name that the sender had interned
 constexpr std::uint64_t kEarly = 0x40;     // a tuple that is numbered before its children
+constexpr std::uint64_t kKnown = 0x40;     // kDictOf, kLayout: their shape is one of KnownNames
 constexpr std::uint64_t kNumbered = 0x80;  // takes the next number
 constexpr int kOperandShift = 8;
 constexpr std::int64_t kLargestInt = (std::int64_t{1} << 55) - 1;
@@ -118,6 +120,7 @@ constexpr std::size_t words_for(std::size_t bytes) { return (bytes + 7) / 8; }
     case Tag::kInstance:
     case Tag::kDefinition:
     case Tag::kGlobal:
+    case Tag::kKnownGlobal:
     case Tag::kModule:
     case Tag::kReduce:
     case Tag::kBuild:

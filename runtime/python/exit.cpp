@@ -7,6 +7,7 @@
 #include "memory/arena.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
+#include "transfer/known_names.hpp"
 #include "transfer/registrations.hpp"
 
 namespace interlock {
@@ -38,6 +39,7 @@ void forget_parent() noexcept {
   GlobalLock::instance().reset_after_fork();
   InterpreterRegistry::instance().reset_after_fork();
   Registrations::instance().reset_after_fork();
+  KnownNames::instance().reset_after_fork();
 }
 
 }  // namespace interlock

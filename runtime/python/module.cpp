@@ -238,6 +238,7 @@ int clear(PyObject *module) {
   state->transfer.ints.clear();
   if (state->transfer.sent != nullptr) std::exchange(state->transfer.sent, nullptr)->release();
   delete std::exchange(state->transfer.types, nullptr);
+  delete std::exchange(state->transfer.names, nullptr);
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);

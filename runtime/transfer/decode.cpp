@@ -59,6 +59,13 @@ PyObject *decode_first(const Message &message, std::size_t count) {
 
 Decoder::~Decoder() {
   for (Frame &frame : frames_) release(frame);
+  for (PyObject *const each : numbered_) Py_XDECREF(each);
+}
+
+PyObject **Decoder::add_number() {
+  PyObject **const place = numbered_.add();
+  CHECK(place != nullptr);
+  return place;
 }
 
 void Decoder::release(Frame &frame) noexcept {
@@ -201,6 +208,8 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return read_definition(*message_.body()->shared[operand]);
     case Tag::kFrozen:
       return read_frozen(header);
+    case Tag::kKnownGlobal:
+      return read_known_global(operand);
     case Tag::kMoved:
       return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
     case Tag::kPart:
@@ -279,7 +288,7 @@ bool Decoder::open(std::uint64_t header) {
     case Tag::kModule:
       frame.size = frame.tag == Tag::kGlobal ? 2 : 1;
       frame.slot = numbered_.size();
-      numbered_.emplace_back();
+      *add_number() = nullptr;
       break;
     case Tag::kReduce:
       frame.size = 2;
@@ -287,7 +296,7 @@ bool Decoder::open(std::uint64_t header) {
       break;
     case Tag::kLayout:
       frame.size = 1;
-      frame.slot = static_cast<std::size_t>(operand_of(header));
+      if (!set_shape(frame, header)) return false;
       break;
     case Tag::kInstance:
       frame.slot = static_cast<std::size_t>(operand_of(header));
@@ -313,9 +322,9 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
     frame.object = PyTuple_New(static_cast<Py_ssize_t>(frame.size));
     frame.slot = (header & kNumbered) != 0 && (header & kEarly) == 0;
   } else if (frame.tag == Tag::kDictOf) {
-    frame.slot = frame.size;
-    frame.object = PyDict_Copy(shapes_[frame.slot].get());
-    frame.size = static_cast<std::size_t>(PyDict_GET_SIZE(shapes_[frame.slot].get()));
+    if (!set_shape(frame, header)) return false;
+    frame.object = PyDict_Copy(frame.second);
+    frame.size = static_cast<std::size_t>(PyDict_GET_SIZE(frame.second));
   } else if (frame.tag == Tag::kList) {
     frame.object = new_list(frame.size);
   } else if (frame.tag == Tag::kSet) {
@@ -387,8 +396,7 @@ bool Decoder::add_item(Frame &frame, PyObject *child) {
 
 /// Puts a value in its place, unless code has changed the dict meanwhile.
 bool Decoder::add_shaped(Frame &frame, std::size_t index, PyObject *child) {
-  PyObject *const shape = shapes_[frame.slot].get();
-  PyObject *const key = DictTable::of(shape).unicode_entries()[2 * index];
+  PyObject *const key = DictTable::of(frame.second).unicode_entries()[2 * index];
   if (!DictTable::is_split(frame.object)) {
     DictTable &table = DictTable::of(frame.object);
     PyObject **const pair = table.unicode_entries() + 2 * index;
@@ -409,7 +417,7 @@ bool Decoder::import(Frame &frame) {
                                            : import_name(frame.first, frame.second);
   pause_.pause();
   if (frame.object == nullptr) return false;
-  numbered_[frame.slot] = PyRef::borrow(frame.object);
+  numbered_[frame.slot] = Py_NewRef(frame.object);
   return true;
 }
 

@@ -44,7 +44,7 @@ class Decoder {
   /// How some instances look.
   struct Layout {
     PyRef type;
-    std::size_t shape;
+    PyRef shape;  // a dict with the names of their attributes
   };
 
   /// References are owned.
@@ -52,12 +52,12 @@ class Decoder {
     PyObject *object = nullptr;  // null for what is made after its children
     PyObject *first = nullptr;   // kDict: the key; kReduce: the callable; kFrozenSet: a list;
                                  // kInstance: a dict, kByState
-    PyObject *second = nullptr;  // kReduce: the arguments, later the state setter
+    PyObject *second = nullptr;  // kReduce: the arguments, later the state setter; kDictOf,
+                                 // kLayout: a dict with the names of its shape
     std::size_t size = 0;        // children that this stage takes
     std::size_t have = 0;
     std::size_t slot = 0;  // kGlobal, kModule: its number, taken before those of its children
-                           // kTuple: whether it gets one; kDictOf, kLayout: the number of the
-                           // shape; kInstance: that of the layout
+                           // kTuple: whether it gets one; kInstance: that of the layout
     Tag tag;
     std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
@@ -89,9 +89,12 @@ class Decoder {
   /// Gives `child`, which it takes over, to the top frame.
   [[nodiscard]] bool add(Frame &frame, PyObject *child);
   [[nodiscard]] static bool add_item(Frame &frame, PyObject *child);
+  [[nodiscard]] bool set_shape(Frame &frame, std::uint64_t header);  // transfer/known_names.cpp
   [[nodiscard]] bool add_shaped(Frame &frame, std::size_t index, PyObject *child);
   [[nodiscard]] static bool add_part(Frame &frame, PyObject *child);
-  [[nodiscard]] PyObject *read_definition(Shared &shared);  // transfer/named.cpp
+  // transfer/named.cpp
+  [[nodiscard]] PyObject *read_known_global(std::size_t number);
+  [[nodiscard]] PyObject *read_definition(Shared &shared);
   // transfer/instance.cpp
   void add_layout(Frame &frame, PyObject *type);
   [[nodiscard]] bool open_instance(Frame &frame);
@@ -108,10 +111,9 @@ class Decoder {
   static void release(Frame &frame) noexcept;
   /// Tells the collector of a container that is complete, or will.
   void track(const Frame &frame, PyObject *object);
-  void number(PyObject *object) { numbered_.push_back(PyRef::borrow(object)); }
-  [[nodiscard]] PyObject *numbered(std::size_t index) const noexcept {
-    return numbered_[index].get();
-  }
+  [[nodiscard]] PyObject **add_number();
+  void number(PyObject *object) { *add_number() = Py_NewRef(object); }
+  [[nodiscard]] PyObject *numbered(std::size_t index) const noexcept { return numbered_[index]; }
 
   const Message &message_;
   const std::uint64_t inline_;  // the record of a message that has no body
@@ -120,9 +122,9 @@ class Decoder {
   const std::size_t limit_;
   const MovedGraph *const graph_;
   SmallVector<Frame, 8> frames_;
-  std::vector<PyRef> numbered_;
-  std::vector<PyRef> shapes_;  // a dict of each, with None as values
-  PyRef marked_;               // the list of what kMarked refers to
+  SmallVector<PyObject *, 8> numbered_;  // owned
+  std::vector<PyRef> shapes_;            // a dict of each, with None as values
+  PyRef marked_;                         // the list of what kMarked refers to
   std::vector<Layout> layouts_;
   CollectorPause pause_;
 };

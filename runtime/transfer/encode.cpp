@@ -291,7 +291,7 @@ bool Encoder::step_shaped(Frame &frame) {
   while (frame.next != frame.size) {
     PyObject **const pairs = ShapeCache::pairs_of(frame.object);
     if (pairs == nullptr || PyDict_GET_SIZE(frame.object) != frame.size ||
-        pairs[2 * frame.next] != shapes_.key(shape, static_cast<std::size_t>(frame.next)))
+        pairs[2 * frame.next] != key_of(shape, static_cast<std::size_t>(frame.next)))
       return fail_changed("a dict");
     PyObject *const value = pairs[2 * frame.next++ + 1];
     if (write_leaf(value)) continue;
@@ -447,7 +447,8 @@ bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
   *frame = {
       .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
   ++records_.plain_containers;
-  records_.objects += static_cast<std::uint32_t>(tag == Tag::kDict ? 2 * size : size);
+  const bool is_dict = tag == Tag::kDict || tag == Tag::kDictOf;
+  records_.objects += static_cast<std::uint32_t>(is_dict ? 2 * size : size);
   if (tag == Tag::kReduce) ++records_.rebuilt;
   if (is_careful_) Py_INCREF(object);
   return true;
@@ -498,27 +499,21 @@ bool Encoder::open_dict(PyObject *dict) {
   const Py_ssize_t size = PyDict_GET_SIZE(dict);
   if (PyObject **const pairs = ShapeCache::pairs_of(dict)) {
     const auto count = static_cast<std::size_t>(size);
-    const std::size_t shape = shapes_.find(pairs, count);
-    if (shape == ShapeCache::kNew) return open_shaped(dict, shapes_.add(pairs, count), true);
-    if (shape != ShapeCache::kNone) return open_shaped(dict, shape, false);
+    std::size_t shape = find_known_shape(pairs, count);
+    if (shape == ShapeCache::kNone) shape = shapes_.find(pairs, count);
+    if (shape == ShapeCache::kNew) shape = add_shape(pairs, count);
+    if (shape != ShapeCache::kNone) return open_shaped(dict, shape);
   }
   put(Tag::kDict, static_cast<std::uint64_t>(size), number_if(needs_number(dict), dict));
   return size == 0 || push(Tag::kDict, dict, size);
 }
 
-bool Encoder::open_shaped(PyObject *dict, std::size_t shape, bool is_new) {
+bool Encoder::open_shaped(PyObject *dict, std::size_t shape) {
   const Py_ssize_t size = PyDict_GET_SIZE(dict);
-  if (is_new) write_shape(shape);
-  put(Tag::kDictOf, shape, number_if(needs_number(dict), dict));
+  records_.put(header_of_shape(Tag::kDictOf, shape) | number_if(needs_number(dict), dict));
   if (!push(Tag::kDictOf, dict, size)) return false;
   frames_.back().position = static_cast<Py_ssize_t>(shape);
   return true;
-}
-
-void Encoder::write_shape(std::size_t shape) {
-  const std::size_t size = shapes_.size(shape);
-  put(Tag::kShape, size);
-  for (std::size_t i = 0; i < size; ++i) (void)write_key(shapes_.key(shape, i));
 }
 
 bool Encoder::open_elements(Tag tag, PyObject *set) {

@@ -77,7 +77,7 @@ class Encoder {
     PyObject *child = nullptr;  // kDict: the key; kDictOf, kInstance: the value; kList: the item
     PyObject *value = nullptr;  // kDict: owned; to be written after its key
     Tag tag;
-    std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart
+    std::uint8_t parts = 0;  // kReduce, from kBuild on: BuildPart; kLayout: how many attributes
     bool numbered = false;   // it has its number, or a tuple: gets one at its end
     bool is_new = false;     // kReduce: a class and the arguments of its __new__
     bool is_inside;          // of an object that is rebuilt from its parts
@@ -120,8 +120,18 @@ class Encoder {
   [[nodiscard]] bool open_list(PyObject *list);
   [[nodiscard]] bool open_tuple(PyObject *tuple);
   [[nodiscard]] bool open_dict(PyObject *dict);
-  [[nodiscard]] bool open_shaped(PyObject *dict, std::size_t shape, bool is_new);
+  [[nodiscard]] bool open_shaped(PyObject *dict, std::size_t shape);
   [[nodiscard]] bool open_elements(Tag tag, PyObject *set);
+  // A shape is one of shapes_ or, with this bit, one of the interpreter's NameTable.
+  static constexpr std::size_t kKnownShape = std::size_t{1} << 24;
+  [[nodiscard]] std::size_t find_known_shape(PyObject **pairs, std::size_t size) noexcept;
+  [[nodiscard]] std::size_t add_shape(PyObject **pairs, std::size_t size);
+  [[nodiscard]] static std::uint64_t header_of_shape(Tag tag, std::size_t shape) noexcept {
+    const bool is_known = (shape & kKnownShape) != 0;
+    return make_header(tag, shape & ~kKnownShape, is_known ? kKnown : 0);
+  }
+  [[nodiscard]] PyObject *key_of(std::size_t shape, std::size_t index) const noexcept;
+  [[nodiscard]] bool has_keys(std::size_t shape, PyObject **pairs, std::size_t size) const noexcept;
   void write_shape(std::size_t shape);
   void write_bytearray(PyObject *object);
   [[nodiscard]] bool push(Tag tag, PyObject *object, Py_ssize_t size);
@@ -158,6 +168,7 @@ class Encoder {
   struct Layout {
     PyRef type;
     std::size_t shape = 0;
+    std::size_t size = 0;  // how many attributes they have
     std::uint64_t number = 0;
   };
   static constexpr std::size_t kLayouts = 8;
@@ -176,6 +187,7 @@ class Encoder {
   [[nodiscard]] bool write_module(PyObject *object);
   [[nodiscard]] bool write_named(PyObject *object, bool &written);
   [[nodiscard]] bool write_under(PyObject *object, PyRef name);
+  [[nodiscard]] bool write_global(PyObject *object, PyObject *module, PyObject *name);
   [[nodiscard]] bool open_name(Tag tag, PyObject *object, PyRef names);
 
   // transfer/reduce.cpp: what crosses by its parts.

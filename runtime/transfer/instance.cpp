@@ -25,7 +25,7 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
   if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return true;
   const Layout &layout = layouts_[place_of_layout(type)];
   if (layout.type.get() == reinterpret_cast<PyObject *>(type) &&
-      shapes_.has_keys(layout.shape, attributes.names, attributes.count)) {
+      has_keys(layout.shape, attributes.names, attributes.count)) {
     written = true;
     return begin_instance(object, layout);
   }
@@ -43,12 +43,14 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
 
 /// Describes instances as `object` is one; the object follows.
 bool Encoder::open_layout(PyObject *object, const Attributes &attributes) {
-  bool is_new = false;
-  const std::size_t shape = shapes_.find_or_add(attributes.names, attributes.count, is_new);
-  if (is_new) write_shape(shape);
-  put(Tag::kLayout, shape);
+  std::size_t shape = find_known_shape(attributes.names, attributes.count);
+  if (shape == ShapeCache::kNone) shape = shapes_.find(attributes.names, attributes.count);
+  if (shape == ShapeCache::kNone || shape == ShapeCache::kNew)
+    shape = add_shape(attributes.names, attributes.count);
+  records_.put(header_of_shape(Tag::kLayout, shape));
   if (!push(Tag::kLayout, object, 1)) return false;
   frames_.back().position = static_cast<Py_ssize_t>(shape);
+  frames_.back().parts = static_cast<std::uint8_t>(attributes.count);
   return true;
 }
 
@@ -61,6 +63,7 @@ bool Encoder::step_layout(Frame &frame) {
   Layout &layout = layouts_[place_of_layout(type)];
   layout.type = PyRef::borrow(reinterpret_cast<PyObject *>(type));
   layout.shape = static_cast<std::size_t>(frame.position);
+  layout.size = frame.parts;
   layout.number = layouts_written_++;
   return pop(frame) && (write_again(object) || begin_instance(object, layout));
 }
@@ -68,9 +71,8 @@ bool Encoder::step_layout(Frame &frame) {
 bool Encoder::begin_instance(PyObject *object, const Layout &layout) {
   ++records_.rebuilt;
   put(Tag::kInstance, layout.number, number_if(needs_number(object), object));
-  const std::size_t size = shapes_.size(layout.shape);
-  if (size == 0) return true;
-  if (!push(Tag::kInstance, object, static_cast<Py_ssize_t>(size))) return false;
+  if (layout.size == 0) return true;
+  if (!push(Tag::kInstance, object, static_cast<Py_ssize_t>(layout.size))) return false;
   frames_.back().position = static_cast<Py_ssize_t>(layout.shape);
   return true;
 }
@@ -80,8 +82,7 @@ bool Encoder::step_instance(Frame &frame) {
   Attributes attributes;
   if (!find_attributes(object, types_of(state_).find(Py_TYPE(object)), attributes) ||
       attributes.count != static_cast<std::size_t>(frame.size) ||
-      !shapes_.has_keys(static_cast<std::size_t>(frame.position), attributes.names,
-                        attributes.count))
+      !has_keys(static_cast<std::size_t>(frame.position), attributes.names, attributes.count))
     return fail_changed("an instance");
   while (frame.next != frame.size) {
     PyObject *const value = attributes.value(static_cast<std::size_t>(frame.next++));
@@ -94,13 +95,13 @@ bool Encoder::step_instance(Frame &frame) {
 
 /// The class of some instances has come.
 void Decoder::add_layout(Frame &frame, PyObject *type) {
-  layouts_.push_back({PyRef::steal(type), frame.slot});
+  layouts_.push_back({PyRef::steal(type), PyRef::steal(std::exchange(frame.second, nullptr))});
 }
 
 /// Makes an instance, still without its attributes.
 bool Decoder::open_instance(Frame &frame) {
   const Layout &layout = layouts_[frame.slot];
-  PyObject *const shape = shapes_[layout.shape].get();
+  PyObject *const shape = layout.shape.get();
   PyObject **const names = DictTable::of(shape).unicode_entries();
   frame.size = static_cast<std::size_t>(PyDict_GET_SIZE(shape));
   TransferState *const state = transfer_state();
@@ -159,7 +160,7 @@ bool Decoder::add_attribute(Frame &frame, std::size_t index, PyObject *value) {
     return true;
   }
   const PyRef owned = PyRef::steal(value);
-  PyObject *const shape = shapes_[layouts_[frame.slot].shape].get();
+  PyObject *const shape = layouts_[frame.slot].shape.get();
   const PyRef name = PyRef::borrow(DictTable::of(shape).unicode_entries()[2 * index]);
   if (frame.filling == Filling::kByState)
     return PyDict_SetItem(frame.first, name.get(), value) == 0;

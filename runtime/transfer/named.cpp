@@ -63,15 +63,16 @@ bool is_named(PyObject *object) {
 
 /// Whether importing a module and looking up `name` there gives `object` in every interpreter, as
 /// far as can be said without running code.
-[[nodiscard]] bool is_found(PyObject *object, PyObject *module_name, PyObject *name) noexcept {
+[[nodiscard]] bool is_found(PyObject *object, PyObject *module_name, PyObject *name,
+                            NameTable &table) noexcept {
   if (!PyUnicode_CheckExact(module_name) || !PyUnicode_CheckExact(name) ||
       PyUnicode_EqualToUTF8(module_name, "__main__") != 0)
     return false;
   PyObject *const module = get(PyImport_GetModuleDict(), module_name);
   if (module == nullptr || !PyModule_Check(module)) return false;
   PyObject *const names = PyModule_GetDict(module);
-  const PyRef spec = PyRef::steal(PyUnicode_InternFromString("__spec__"));
-  PyObject *const found_spec = spec ? get(names, spec.get()) : nullptr;
+  PyObject *const spec = table.spec_name();
+  PyObject *const found_spec = spec != nullptr ? get(names, spec) : nullptr;
   return found_spec != nullptr && !Py_IsNone(found_spec) && get(names, name) == object;
 }
 
@@ -132,9 +133,9 @@ bool Encoder::write_known(PyObject *object, bool &written) {
                    ? PyRef::borrow(reinterpret_cast<PyFunctionObject *>(object)->func_qualname)
                    : PyRef::steal(PyType_GetQualName(type));
   PyErr_Clear();
-  if (module && name && is_found(object, module.get(), name.get())) {
+  if (module && name && is_found(object, module.get(), name.get(), names_of(state_))) {
     written = true;
-    return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
+    return write_global(object, module.get(), name.get());
   }
   // Who reads a message often gets the parts of a definition, not another definition.
   PyObject *const entry =
@@ -170,7 +171,7 @@ bool Encoder::write_named(PyObject *object, bool &written) {
   const PyRef found = look_up(module.get(), name.get());
   if (found.get() != object) return true;
   written = true;
-  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
+  return write_global(object, module.get(), name.get());
 }
 
 /// What says that it crosses by this name.
@@ -179,7 +180,17 @@ bool Encoder::write_under(PyObject *object, PyRef name) {
   const PyRef found = module ? look_up(module.get(), name.get()) : PyRef();
   if (!found || found.get() != object || !is_importable(module.get()))
     return refuse(object, "its __reduce_ex__ gives a name under which it cannot be imported");
-  return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module.get(), name.get())));
+  return write_global(object, module.get(), name.get());
+}
+
+bool Encoder::write_global(PyObject *object, PyObject *module, PyObject *name) {
+  const std::size_t known =
+      explainer_ == nullptr ? names_of(state_).find_global(module, name) : NameTable::kNone;
+  if (known == NameTable::kNone)
+    return open_name(Tag::kGlobal, object, PyRef::steal(PyTuple_Pack(2, module, name)));
+  ++records_.rebuilt;
+  put(Tag::kKnownGlobal, known, number_if(true, object));
+  return true;
 }
 
 bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
@@ -189,6 +200,15 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
   number(object);
   const Py_ssize_t size = PyTuple_GET_SIZE(names.get());
   return push_items(tag, object, std::move(names), size);
+}
+
+PyObject *Decoder::read_known_global(std::size_t number) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return nullptr;
+  pause_.resume();
+  PyObject *const found = names_of(*state).import(number);
+  pause_.pause();
+  return found;
 }
 
 /// The class or function that a definition stands for: the one that it was made of or has made here

@@ -82,6 +82,12 @@ class PathWriter {
     return step == "[0]" ? "function" : step == "[1]" ? "args" : "kwargs";
   }
 
+  /// The last key or name of a shape that was begun.
+  PyObject *key_of(const Encoder::Frame &frame) const {
+    return encoder_.key_of(static_cast<std::size_t>(frame.position),
+                           static_cast<std::size_t>(frame.next - 1));
+  }
+
   std::string step(const Encoder::Frame &frame) {
     const bool attributes = std::exchange(attributes_, false);
     const Py_ssize_t before = std::exchange(before_, 0);
@@ -96,12 +102,9 @@ class PathWriter {
         if (frame.value != nullptr) return ".keys()" + index;
         return key_step(frame.child, attributes);
       case Tag::kDictOf:
-        return key_step(encoder_.shapes_.key(static_cast<std::size_t>(frame.position),
-                                             static_cast<std::size_t>(frame.next - 1)),
-                        attributes);
+        return key_step(key_of(frame), attributes);
       case Tag::kInstance:
-        return "." + name_of(encoder_.shapes_.key(static_cast<std::size_t>(frame.position),
-                                                  static_cast<std::size_t>(frame.next - 1)));
+        return "." + name_of(key_of(frame));
       case Tag::kLayout:
         return ".__class__";
       case Tag::kReduce:

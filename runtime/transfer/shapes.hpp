@@ -43,12 +43,6 @@ class ShapeCache {
     if (place.shape == kNone) return kNew;
     return has_keys(place.shape, pairs, size) ? place.shape : kNone;
   }
-  /// The number of a shape that is worth writing at once, new or not.
-  [[nodiscard]] std::size_t find_or_add(PyObject **pairs, std::size_t size, bool &is_new) {
-    const std::size_t shape = find(pairs, size);
-    is_new = shape == kNew || shape == kNone;
-    return is_new ? add(pairs, size) : shape;
-  }
   /// Gives a number to the shape that find() has just found to be new.
   std::size_t add(PyObject **pairs, std::size_t size) {
     if (shapes_.empty()) keys_.reserve(kMostKeys);

@@ -10,6 +10,7 @@
 #include "memory/tally.hpp"
 #include "transfer/collector_pace.hpp"
 #include "transfer/frozen_shell.hpp"
+#include "transfer/known_names.hpp"
 #include "transfer/type_table.hpp"
 
 namespace interlock {
@@ -80,6 +81,7 @@ struct TransferState {
   ArenaPins *pins;              // borrowed
   FrozenShells *shells;         // owned; null until there is one
   TypeTable *types;             // owned; see types_of()
+  NameTable *names;             // owned; see names_of()
   PyObject *find_registered;    // interlock._register.find
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
@@ -97,6 +99,11 @@ inline void count_sent(const TransferState &state, const Message &message) noexc
 [[nodiscard]] inline TypeTable &types_of(TransferState &state) {
   if (state.types == nullptr) state.types = new TypeTable;
   return *state.types;
+}
+/// The same.
+[[nodiscard]] inline NameTable &names_of(TransferState &state) {
+  if (state.names == nullptr) state.names = new NameTable;
+  return *state.names;
 }
 /// Whether everything that interlock._definitions watches for a definition is as it was: a list of
 /// (owner, name, value), where a cell has that value, or a dict under that name, or the function of

@@ -110,6 +110,7 @@ constexpr const char *kOwnWays[] = {"__reduce_ex__", "__reduce__", "__getstate__
 }  // namespace
 
 bool has_a_say(PyObject *name) noexcept {
+  if (PyUnicode_GET_LENGTH(name) < 2 || PyUnicode_READ_CHAR(name, 1) != '_') return false;
   return std::ranges::any_of(
       kOwnWays, [&](const char *each) { return PyUnicode_EqualToUTF8(name, each) != 0; });
 }
