@@ -85,7 +85,7 @@ PyObject *Decoder::run() {
   return object.release();
 }
 
-PyObject *Decoder::read_all() {
+inline PyObject *Decoder::read_all() {
   for (;;) {
     PyObject *object = nullptr;
     if (!frames_.empty() && !fill(frames_.back())) return nullptr;
@@ -100,7 +100,7 @@ PyObject *Decoder::read_all() {
   }
 }
 
-bool Decoder::fill(Frame &frame) {
+inline bool Decoder::fill(Frame &frame) {
   while (frame.have != frame.size && is_leaf(*next_)) {
     PyObject *const child = read_numbered_leaf(*next_++);
     if (child == nullptr || !add(frame, child)) return false;
@@ -108,7 +108,7 @@ bool Decoder::fill(Frame &frame) {
   return true;
 }
 
-bool Decoder::close(Frame &frame, PyObject *&object) {
+inline bool Decoder::close(Frame &frame, PyObject *&object) {
   if (frame.tag == Tag::kInstance && !finish_instance(frame)) return false;
   object = std::exchange(frame.object, nullptr);
   if (object != nullptr) track(frame, object);
@@ -141,7 +141,7 @@ inline PyObject *Decoder::read_numbered_leaf(std::uint64_t header) {
   return object;
 }
 
-bool Decoder::read(PyObject *&object) {
+inline bool Decoder::read(PyObject *&object) {
   const std::uint64_t header = *next_++;
   switch (tag_of(header)) {
     case Tag::kTuple:
@@ -353,7 +353,7 @@ PyObject *Decoder::close_tuple(PyObject *tuple) {
   return Py_NewRef(same);
 }
 
-bool Decoder::add(Frame &frame, PyObject *child) {
+inline bool Decoder::add(Frame &frame, PyObject *child) {
   const std::size_t index = frame.have++;
   switch (frame.tag) {
     case Tag::kTuple:

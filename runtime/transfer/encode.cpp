@@ -113,7 +113,7 @@ bool Encoder::write_leaf(PyObject *object) {
   } else if (type == &PyBytes_Type) {
     write_bytes(object);
   } else {
-    return write_constant(object);
+    return !is_plain_container(type) && write_constant(object);
   }
   return true;
 }
@@ -161,7 +161,7 @@ bool Encoder::run(PyObject *object, Message &message) {
   return false;
 }
 
-bool Encoder::walk(PyObject *object) {
+inline bool Encoder::walk(PyObject *object) {
   if (!write(object)) return false;
   while (!frames_.empty()) {
     if (!step(frames_.back())) return false;
@@ -200,8 +200,7 @@ void Encoder::forget() noexcept {
   next_number_ = 0;
   open_counts_.clear();
   shapes_.clear();
-  for (Layout &layout : layouts_) layout.type = {};
-  layouts_written_ = 0;
+  forget_layouts();
 }
 
 void Encoder::release(Frame &frame) noexcept {
@@ -222,7 +221,7 @@ void Encoder::hold(PyObject *&place, PyObject *child) noexcept {
 }
 
 /// Writes children up to one that has some itself, which is then on top, or to the last one.
-bool Encoder::step(Frame &frame) {
+inline bool Encoder::step(Frame &frame) {
   switch (frame.tag) {
     case Tag::kList:
       return step_list(frame);
@@ -257,7 +256,7 @@ bool Encoder::step_list(Frame &frame) {
   return pop(frame);
 }
 
-bool Encoder::step_items(Frame &frame, PyObject *items) {
+inline bool Encoder::step_items(Frame &frame, PyObject *items) {
   while (frame.next != frame.size) {
     PyObject *const child = PyTuple_GET_ITEM(items, frame.next++);
     if (!write_leaf(child)) return write_other(child);
@@ -286,7 +285,7 @@ bool Encoder::step_dict(Frame &frame) {
   }
 }
 
-bool Encoder::step_shaped(Frame &frame) {
+inline bool Encoder::step_shaped(Frame &frame) {
   const auto shape = static_cast<std::size_t>(frame.position);
   while (frame.next != frame.size) {
     PyObject **const pairs = ShapeCache::pairs_of(frame.object);
@@ -433,25 +432,6 @@ void Encoder::write_part(PyObject *object) {
     parts_->push_back(PyRef::borrow(object));
   }
   put(Tag::kPart, index != nullptr ? *index : parts_->size() - 1);
-}
-
-bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
-  const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
-  const bool is_inside = is_instance || this->is_inside();
-  const bool is_moving = moves();
-  Frame *const frame = frames_.add();
-  if (frame == nullptr) {
-    PyErr_NoMemory();
-    return false;
-  }
-  *frame = {
-      .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
-  ++records_.plain_containers;
-  const bool is_dict = tag == Tag::kDict || tag == Tag::kDictOf;
-  records_.objects += static_cast<std::uint32_t>(is_dict ? 2 * size : size);
-  if (tag == Tag::kReduce) ++records_.rebuilt;
-  if (is_careful_) Py_INCREF(object);
-  return true;
 }
 
 bool Encoder::push_items(Tag tag, PyObject *object, PyRef items, Py_ssize_t size) {

@@ -32,6 +32,7 @@ class Encoder {
       : state_(state), root_(root), move_(move) {}
   ~Encoder() {
     for (Frame &frame : frames_) release(frame);
+    if (layouts_used_ != 0) forget_layouts();
   }
   Encoder(const Encoder &) = delete;
   Encoder &operator=(const Encoder &) = delete;
@@ -166,15 +167,24 @@ class Encoder {
   // transfer/instance.cpp: what has nothing but attributes.
   /// How the instances of a class look that the message has described.
   struct Layout {
-    PyRef type;
-    std::size_t shape = 0;
-    std::size_t size = 0;  // how many attributes they have
-    std::uint64_t number = 0;
+    PyObject *type;  // owned
+    std::size_t shape;
+    std::size_t size;  // how many attributes they have
+    std::uint64_t number;
   };
   static constexpr std::size_t kLayouts = 8;
   [[nodiscard]] static std::size_t place_of_layout(const PyTypeObject *type) noexcept {
     return reinterpret_cast<std::uintptr_t>(type) / 64 % kLayouts;
   }
+  /// Null if the message has none of the class, or none any more.
+  [[nodiscard]] const Layout *find_layout(PyTypeObject *type) const noexcept {
+    const std::size_t place = place_of_layout(type);
+    const bool is_used = (layouts_used_ >> place & 1) != 0;
+    const Layout &layout = layouts_[place];
+    return is_used && layout.type == reinterpret_cast<PyObject *>(type) ? &layout : nullptr;
+  }
+  const Layout &add_layout(PyTypeObject *type, std::size_t shape, std::size_t size) noexcept;
+  void forget_layouts() noexcept;
   [[nodiscard]] bool write_instance(PyObject *object, PyTypeObject *type, bool &written);
   [[nodiscard]] bool open_layout(PyObject *object, const Attributes &attributes);
   [[nodiscard]] bool step_layout(Frame &frame);
@@ -266,10 +276,30 @@ class Encoder {
   std::vector<PyRef> *parts_ = nullptr;
   ObjectTable part_indices_;
   ShapeCache shapes_;
-  Layout layouts_[kLayouts];  // some of those that were written
+  Layout layouts_[kLayouts];       // some of those that were written
+  std::uint8_t layouts_used_ = 0;  // a bit for each
   std::uint64_t layouts_written_ = 0;
   ObjectTable open_counts_;  // of kFrozenSet and kReduce: frames that have not made theirs
 };
+
+inline bool Encoder::push(Tag tag, PyObject *object, Py_ssize_t size) {
+  const bool is_instance = tag == Tag::kReduce || tag == Tag::kInstance;
+  const bool is_inside = is_instance || this->is_inside();
+  const bool is_moving = moves();
+  Frame *const frame = frames_.add();
+  if (frame == nullptr) {
+    PyErr_NoMemory();
+    return false;
+  }
+  *frame = {
+      .object = object, .size = size, .tag = tag, .is_inside = is_inside, .is_moving = is_moving};
+  ++records_.plain_containers;
+  const bool is_dict = tag == Tag::kDict || tag == Tag::kDictOf;
+  records_.objects += static_cast<std::uint32_t>(is_dict ? 2 * size : size);
+  if (tag == Tag::kReduce) ++records_.rebuilt;
+  if (is_careful_) Py_INCREF(object);
+  return true;
+}
 
 /// As encode(), and hands over what only `exception`, which may be null, holds. The caller alone
 /// has it, and drops it.

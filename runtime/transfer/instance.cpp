@@ -23,11 +23,10 @@ namespace {
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   Attributes attributes;
   if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return true;
-  const Layout &layout = layouts_[place_of_layout(type)];
-  if (layout.type.get() == reinterpret_cast<PyObject *>(type) &&
-      has_keys(layout.shape, attributes.names, attributes.count)) {
+  const Layout *const layout = find_layout(type);
+  if (layout != nullptr && has_keys(layout->shape, attributes.names, attributes.count)) {
     written = true;
-    return begin_instance(object, layout);
+    return begin_instance(object, *layout);
   }
   for (std::size_t i = 0; i < attributes.count; ++i) {
     if (has_a_say(attributes.name(i))) return true;
@@ -60,12 +59,27 @@ bool Encoder::step_layout(Frame &frame) {
   if (frame.next++ == 0) return write(reinterpret_cast<PyObject *>(type));
   // The class is there, which the object may have been a part of.
   const PyRef held = is_careful_ ? PyRef::borrow(object) : PyRef();
-  Layout &layout = layouts_[place_of_layout(type)];
-  layout.type = PyRef::borrow(reinterpret_cast<PyObject *>(type));
-  layout.shape = static_cast<std::size_t>(frame.position);
-  layout.size = frame.parts;
-  layout.number = layouts_written_++;
+  const Layout &layout = add_layout(type, static_cast<std::size_t>(frame.position), frame.parts);
   return pop(frame) && (write_again(object) || begin_instance(object, layout));
+}
+
+const Encoder::Layout &Encoder::add_layout(PyTypeObject *type, std::size_t shape,
+                                           std::size_t size) noexcept {
+  const std::size_t place = place_of_layout(type);
+  const std::uint8_t bit = static_cast<std::uint8_t>(1 << place);
+  Layout &layout = layouts_[place];
+  const PyRef before = PyRef::steal((layouts_used_ & bit) != 0 ? layout.type : nullptr);
+  layouts_used_ |= bit;
+  layout = {Py_NewRef(reinterpret_cast<PyObject *>(type)), shape, size, layouts_written_++};
+  return layout;
+}
+
+void Encoder::forget_layouts() noexcept {
+  for (std::size_t i = 0; i < kLayouts; ++i) {
+    if ((layouts_used_ >> i & 1) != 0) Py_DECREF(layouts_[i].type);
+  }
+  layouts_used_ = 0;
+  layouts_written_ = 0;
 }
 
 bool Encoder::begin_instance(PyObject *object, const Layout &layout) {
