@@ -100,7 +100,7 @@ Contents Message::contents() const noexcept {
   const Tag tag = tag_of(header());
   Tier tier = tier_of(tag);
   std::uint64_t copied = std::uint64_t{body()->objects} - body()->rebuilt;
-  for (const Ref<Shared> &each : body()->shared) {
+  for (const Ref<Shared> &each : body()->shared()) {
     const Shared::Weight weight = each->weight();
     contents[weight.tier].objects += weight.objects;
     contents[weight.tier].bytes += weight.bytes;
@@ -128,10 +128,11 @@ Message Message::copy() const noexcept {
   const std::uint64_t *const words = body()->words();
   MessageBuilder builder;
   builder.put_data(words[0], words + 1, (body()->size - 1) * sizeof(std::uint64_t));
-  builder.shared = body()->shared;
+  builder.shared.assign(body()->shared().begin(), body()->shared().end());
   builder.plain_containers = body()->plain_containers;
   builder.objects = body()->objects;
   builder.rebuilt = body()->rebuilt;
+  builder.is_flat = body()->is_flat;
   Message message;
   return builder.take(message) ? std::move(message) : Message();
 }
@@ -241,7 +242,7 @@ std::optional<std::string_view> Message::as_bytes() const noexcept {
 std::size_t Message::size() const noexcept {
   if (body() == nullptr) return sizeof *this;
   return sizeof *this + sizeof(Body) + body()->size * sizeof(std::uint64_t) +
-         body()->shared.capacity() * sizeof(Ref<Shared>);
+         body()->shared().size() * sizeof(Ref<Shared>);
 }
 
 }  // namespace interlock

@@ -10,7 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,23 +33,26 @@ class Message {
   /// What a message of more than one record owns. Its words follow it in memory: records, as
   /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
   struct Body {
-    Body(std::size_t count, std::vector<Ref<Shared>> &&what, std::size_t plain,
-         std::uint32_t all_objects, std::uint32_t rebuilt_objects) noexcept
-        : size(count),
-          shared(std::move(what)),
-          plain_containers(plain),
-          objects(all_objects),
-          rebuilt(rebuilt_objects) {}
+    explicit Body(std::size_t count) noexcept : size(count) {}
+    /// What records refer to by index.
+    [[nodiscard]] std::span<const Ref<Shared>> shared() const noexcept {
+      return shared_ != nullptr ? std::span<const Ref<Shared>>(*shared_)
+                                : std::span<const Ref<Shared>>();
+    }
     [[nodiscard]] const std::uint64_t *words() const noexcept {
       return reinterpret_cast<const std::uint64_t *>(this + 1);
     }
 
-    const std::size_t size;                 // words
-    const std::vector<Ref<Shared>> shared;  // what records refer to by index
+    const std::size_t size;  // words
     // How many objects with others in them it has, if all were copied without running code; else 0.
-    const std::size_t plain_containers;
-    const std::uint32_t objects;  // what records stand for, as often as they do; modulo 2^32
-    const std::uint32_t rebuilt;  // of them
+    std::uint32_t plain_containers = 0;  // at most UINT32_MAX
+    std::uint32_t objects = 0;           // what records stand for, as often as they do; modulo 2^32
+    std::uint32_t rebuilt = 0;           // of them
+    bool is_flat = false;                // a container of leaves; no record refers to another
+
+   private:
+    friend class MessageBuilder;
+    std::unique_ptr<const std::vector<Ref<Shared>>> shared_;  // null for none
   };
 
   Message() noexcept = default;  // empty: carries nothing, not even None
@@ -125,7 +130,7 @@ class Message {
   /// Adds that to `tally`.
   void count(Tally &tally) const noexcept {
     const Body *const owned = body();
-    if (owned != nullptr && owned->shared.empty() && owned->rebuilt == 0) {
+    if (owned != nullptr && owned->shared().empty() && owned->rebuilt == 0) {
       tally.add(Tier::kCopied, owned->objects, owned->size * sizeof(std::uint64_t));
     } else {
       tally.add(contents());

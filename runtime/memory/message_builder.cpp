@@ -41,8 +41,15 @@ bool MessageBuilder::take(Message &message) noexcept {
     first_ = few_;
     limit_ = few_ + kFew;
   }
-  message = Message(
-      new (block) Message::Body(count, std::move(shared), plain_containers, objects, rebuilt));
+  auto *const body = new (block) Message::Body(count);
+  if (!shared.empty())
+    body->shared_ = std::make_unique<const std::vector<Ref<Shared>>>(std::move(shared));
+  body->plain_containers =
+      static_cast<std::uint32_t>(std::min(plain_containers, std::size_t{UINT32_MAX}));
+  body->objects = objects;
+  body->rebuilt = rebuilt;
+  body->is_flat = is_flat;
+  message = Message(body);
   clear();
   return true;
 }

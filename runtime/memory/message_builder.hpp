@@ -62,6 +62,7 @@ class MessageBuilder {
     plain_containers = 0;
     objects = 1;
     rebuilt = 0;
+    is_flat = false;
     has_failed_ = false;
   }
   /// The message; nothing is left here. False for want of memory.
@@ -72,6 +73,7 @@ class MessageBuilder {
   std::size_t plain_containers = 0;
   std::uint32_t objects = 1;
   std::uint32_t rebuilt = 0;
+  bool is_flat = false;
 
  private:
   static constexpr std::size_t kFew = 64;

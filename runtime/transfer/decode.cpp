@@ -8,6 +8,7 @@
 #include "transfer/freeze.hpp"
 #include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
+#include "transfer/leaves.hpp"
 #include "transfer/rebuild.hpp"
 
 namespace interlock {
@@ -50,6 +51,10 @@ PyObject *decode(const Message &message) {
     return state != nullptr ? state->ints.make(inline_int(message)) : nullptr;
   }
   if (is_frozen(message)) return read_frozen(message.header());
+  if (const Message::Body *const body = message.body(); body != nullptr && body->is_flat) {
+    TransferState *const state = transfer_state();
+    return state != nullptr ? decode_flat(*state, *body) : nullptr;
+  }
   return decode_first(message, SIZE_MAX);
 }
 
@@ -168,58 +173,28 @@ inline bool Decoder::read(PyObject *&object) {
   }
 }
 
-const char *Decoder::read_data(std::size_t size) noexcept {
-  const auto *const data = reinterpret_cast<const char *>(next_);
-  next_ += words_for(size);
-  return data;
-}
-
 PyObject *Decoder::read_leaf(std::uint64_t header) {
   const auto operand = static_cast<std::size_t>(operand_of(header));
   const auto size = static_cast<Py_ssize_t>(operand);
   switch (tag_of(header)) {
-    case Tag::kNone:
-      return Py_NewRef(Py_None);
-    case Tag::kTrue:
-      return Py_NewRef(Py_True);
-    case Tag::kFalse:
-      return Py_NewRef(Py_False);
-    case Tag::kEllipsis:
-      return Py_NewRef(Py_Ellipsis);
-    case Tag::kNotImplemented:
-      return Py_NewRef(Py_NotImplemented);
-    case Tag::kInt:
-      return PyLong_FromLongLong(signed_operand_of(header));
-    case Tag::kBigInt:
-      return PyLong_FromNativeBytes(read_data(operand), operand, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
-    case Tag::kFloat:
-      return PyFloat_FromDouble(std::bit_cast<double>(*next_++));
-    case Tag::kComplex: {
-      const auto real = std::bit_cast<double>(*next_++);
-      return PyComplex_FromDoubles(real, std::bit_cast<double>(*next_++));
-    }
-    case Tag::kBytes:
-      return PyBytes_FromStringAndSize(read_data(operand), size);
-    case Tag::kByteArray:
-      return PyByteArray_FromStringAndSize(read_data(operand), size);
     case Tag::kAgain:
       return Py_NewRef(numbered(operand));
     case Tag::kDefinition:
-      return read_definition(*message_.body()->shared[operand]);
+      return read_definition(*message_.body()->shared()[operand]);
     case Tag::kFrozen:
       return read_frozen(header);
     case Tag::kKnownGlobal:
       return read_known_global(operand);
     case Tag::kMoved:
-      return read_moved(static_cast<MovedGraph &>(*message_.body()->shared[operand]));
+      return read_moved(static_cast<MovedGraph &>(*message_.body()->shared()[operand]));
     case Tag::kPart:
       return Py_NewRef(graph_->parts[operand]);
     case Tag::kMarked:
       return read_marked(size);
     case Tag::kShared:
-      return wrap_shared(Ref<Shared>(message_.body()->shared[operand]));
+      return wrap_shared(Ref<Shared>(message_.body()->shared()[operand]));
     default:
-      return read_text(header);
+      return read_plain_leaf(header, next_);
   }
 }
 
@@ -233,33 +208,9 @@ PyObject *Decoder::read_moved(MovedGraph &graph) {
 
 PyObject *Decoder::read_marked(Py_ssize_t index) {
   if (!marked_)
-    marked_ = PyRef::steal(read_moved(static_cast<MovedGraph &>(*message_.body()->shared.back())));
+    marked_ =
+        PyRef::steal(read_moved(static_cast<MovedGraph &>(*message_.body()->shared().back())));
   return marked_ ? Py_NewRef(PyList_GET_ITEM(marked_.get(), index)) : nullptr;
-}
-
-PyObject *Decoder::read_text(std::uint64_t header) {
-  const auto length = static_cast<Py_ssize_t>(operand_of(header));
-  const auto count = static_cast<std::size_t>(length);
-  PyObject *text = nullptr;
-  switch (tag_of(header)) {
-    case Tag::kCharacter:
-      return PyUnicode_FromOrdinal(static_cast<int>(length));
-    case Tag::kAscii:
-      text = PyUnicode_New(length, 127);
-      if (text != nullptr) std::memcpy(PyUnicode_DATA(text), read_data(count), count);
-      break;
-    case Tag::kLatin1:
-      text = PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, read_data(count), length);
-      break;
-    case Tag::kUcs2:
-      text = PyUnicode_FromKindAndData(PyUnicode_2BYTE_KIND, read_data(2 * count), length);
-      break;
-    default:
-      CHECK(tag_of(header) == Tag::kUcs4);
-      text = PyUnicode_FromKindAndData(PyUnicode_4BYTE_KIND, read_data(4 * count), length);
-  }
-  if (text != nullptr && (header & kInterned) != 0) PyUnicode_InternInPlace(&text);
-  return text;
 }
 
 /// The keys of a shape, as a dict to be copied.

@@ -77,8 +77,6 @@ class Decoder {
   [[nodiscard]] PyObject *read_leaf(std::uint64_t header);
   [[nodiscard]] PyObject *read_moved(MovedGraph &graph);
   [[nodiscard]] PyObject *read_marked(Py_ssize_t index);
-  [[nodiscard]] PyObject *read_text(std::uint64_t header);
-  [[nodiscard]] const char *read_data(std::size_t size) noexcept;
   [[nodiscard]] bool read_shape(std::size_t size);
   [[nodiscard]] bool open(std::uint64_t header);
   [[nodiscard]] bool open_container(Frame &frame, std::uint64_t header);

@@ -8,6 +8,7 @@
 #include "transfer/explain.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
+#include "transfer/leaves.hpp"
 #include "transfer/plain.hpp"
 #include "transfer/slots.hpp"
 
@@ -57,6 +58,12 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
     message = Message::from_frozen(object, *memory);
     return {};
   }
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  if (encode_flat(*state, object, message)) {
+    count_sent(*state, message);
+    return {};
+  }
   return encode_with(root, object, message, move, [](Encoder &) {});
 }
 
@@ -76,21 +83,10 @@ Status encode_moving(PyObject *object, const char *root, Message &message, Move 
 }
 
 inline void Encoder::write_text(PyObject *object, std::uint64_t flags) {
-  const auto length = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
-  const auto kind = static_cast<std::size_t>(PyUnicode_KIND(object));
+  if (is_character(object)) return put_character(records_, object);
   const bool is_shared = Py_REFCNT(object) > 1;
-  if (length == 1 && kind == PyUnicode_1BYTE_KIND)  // of all interpreters
-    return put(Tag::kCharacter, PyUnicode_READ_CHAR(object, 0));
   if (is_shared && write_again(object)) return;
-  Tag tag = Tag::kUcs4;
-  if (PyUnicode_IS_ASCII(object))
-    tag = Tag::kAscii;
-  else if (kind == PyUnicode_1BYTE_KIND)
-    tag = Tag::kLatin1;
-  else if (kind == PyUnicode_2BYTE_KIND)
-    tag = Tag::kUcs2;
-  records_.put_data(make_header(tag, length, flags | number_if(is_shared, object)),
-                    PyUnicode_DATA(object), length * kind);
+  put_text(records_, object, flags | number_if(is_shared, object));
 }
 
 bool Encoder::write_leaf(PyObject *object) {

@@ -62,11 +62,15 @@ class NameTable {
   /// The number of the shape of a dict (see ShapeCache::pairs_of), or kNone. A shape that is met
   /// again gets one.
   [[nodiscard]] std::size_t find(PyObject **pairs, std::size_t size) noexcept {
+    const std::size_t number = find_known(pairs, size);
+    return number != kNone ? number : meet(pairs, size);
+  }
+  /// The same, but meeting it does not count.
+  [[nodiscard]] std::size_t find_known(PyObject **pairs, std::size_t size) const noexcept {
     const Place &place = places_[place_of(pairs, size)];
-    if (place.first_key == pairs[0] && place.size == size && place.number != kNone &&
-        has_keys(place.number, pairs, size))
-      return place.number;
-    return meet(pairs, size);
+    const bool is_known = place.first_key == pairs[0] && place.size == size &&
+                          place.number != kNone && has_keys(place.number, pairs, size);
+    return is_known ? place.number : kNone;
   }
   /// The keys of a shape that find() gave: every second word.
   [[nodiscard]] PyObject **keys(std::size_t number) const noexcept {
