@@ -80,8 +80,8 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   return reinterpret_cast<PyObject *>(self);
 }
 
-PyObject *finish_recv(const Status &status, const Message &message) {
-  return status.ok() ? decode(message) : raise(status);
+PyObject *finish_recv(PyObject *self, const Status &status, const Message &message) {
+  return status.ok() ? decode(state_of(self).transfer, message) : raise(status);
 }
 
 PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
@@ -95,7 +95,7 @@ PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObje
     return nullptr;
   Message message;
   const Status status = transfer(*channel, Direction::kReceive, message, deadline);
-  return finish_recv(status, message);
+  return finish_recv(self, status, message);
 }
 
 PyObject *try_recv(PyObject *self, PyObject *) {
@@ -103,7 +103,7 @@ PyObject *try_recv(PyObject *self, PyObject *) {
   if (channel == nullptr) return nullptr;
   Message message;
   const Status status = try_transfer(*channel, Direction::kReceive, message);
-  return finish_recv(status, message);
+  return finish_recv(self, status, message);
 }
 
 /// The list of what `messages` carry. If some cannot be rebuilt, the exception of the first one has
@@ -177,7 +177,7 @@ PyObject *next(PyObject *self) {
   Message message;
   const Status status = transfer(*channel, Direction::kReceive, message, Deadline::never());
   if (status.code() == Code::kECLOSED) return nullptr;  // the end of the iteration
-  return finish_recv(status, message);
+  return finish_recv(self, status, message);
 }
 
 PyObject *asend(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
@@ -408,25 +408,26 @@ Channel *usable_channel(PyObject *handle) {
 namespace {
 
 template <typename Change>
-void change_tally(Channel &channel, std::span<const Message> messages, Change change) {
+void change_tally(std::int64_t owner, Channel &channel, std::span<const Message> messages,
+                  Change change) {
   Tally *tally = nullptr;
   for (const Message &message : messages) {
     if (!message.has_contents()) continue;
-    if (tally == nullptr)
-      tally = &channel.tally_of(PyInterpreterState_GetID(PyInterpreterState_Get()));
+    if (tally == nullptr) tally = &channel.tally_of(owner);
     change(*tally, message);
   }
 }
 
 }  // namespace
 
-void count_sending(Channel &channel, std::span<const Message> messages) {
-  change_tally(channel, messages,
+void count_sending(const ModuleState &state, Channel &channel, std::span<const Message> messages) {
+  change_tally(state.interpreter_id, channel, messages,
                [](Tally &tally, const Message &message) { message.count(tally); });
 }
 
 void take_back(Channel &channel, std::span<const Message> left) {
-  change_tally(channel, left,
+  const std::int64_t owner = PyInterpreterState_GetID(PyInterpreterState_Get());
+  change_tally(owner, channel, left,
                [](Tally &tally, const Message &message) { tally.subtract(message.contents()); });
 }
 

@@ -37,7 +37,7 @@ PyObject *wrap_sender(ModuleState &state, Ref<Shared> sender);
 // What the calling interpreter sends is counted before it is sent: the channel may be gone
 // afterwards. What could not be sent, and so is left, is taken back. Thread: attached.
 
-void count_sending(Channel &channel, std::span<const Message> messages);
+void count_sending(const ModuleState &state, Channel &channel, std::span<const Message> messages);
 void take_back(Channel &channel, std::span<const Message> left);
 /// The same; nothing if `handle` was closed meanwhile.
 void take_back(PyObject *handle, std::span<const Message> left);

@@ -37,11 +37,12 @@ PyObject *send(PyObject *self, PyObject *object, PyObject *moves, Send send_mess
   if (is_moved < 0) return nullptr;
   Message message;
   Move move;
+  ModuleState &state = state_of(self);
   const Status encoded = is_moved != 0 ? move.encode(object, "message", message)
-                                       : encode(object, "message", message, &move);
+                                       : encode(state.transfer, object, "message", message, &move);
   if (!encoded.ok()) return raise(encoded);
   Channel *const channel = usable_channel(self);
-  if (channel != nullptr) count_sending(*channel, {&message, 1});
+  if (channel != nullptr) count_sending(state, *channel, {&message, 1});
   const Status status =
       channel != nullptr ? send_message(*channel, message) : Status(Code::kEPYTHON);
   if (!status.ok()) {
@@ -59,7 +60,7 @@ Status send_all(PyObject *self, Channel &channel, std::span<Message> messages, s
   std::size_t done = 0;
   Status status;
   if (messages.empty()) return status;
-  count_sending(channel, messages);
+  count_sending(state_of(self), channel, messages);
   if (!attempt_attached(channel, Direction::kSend, messages, done) || done != messages.size()) {
     const Ref<Channel> held(&channel);  // a Sender may be closed meanwhile
     status = run_detached([&] {

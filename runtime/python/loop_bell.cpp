@@ -109,7 +109,7 @@ PyObject *create_waiter(PyObject *self, PyObject *args) {
     return nullptr;
   }
   if (!move.empty()) waiter_of(waiter).move = new Move(std::move(move));
-  count_sending(channel_of(channel), {&message, 1});
+  count_sending(*state, channel_of(channel), {&message, 1});
   waiter_of(waiter).held =
       make_ref<LoopWaiter>(
           Ref<LoopBell>(bell_of(self).held), Ref<Channel>(&channel_of(channel)),

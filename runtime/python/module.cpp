@@ -108,7 +108,8 @@ PyMethodDef functions[] = {
      "set or\ndeleted; 0 if that cannot be told."},
     {"signal_disposition", signal_disposition, METH_O,
      "signal_disposition(signalnum, /)\n--\n\n"
-     "signal.SIG_DFL, signal.SIG_IGN, or None: something else handles the signal, which is not this\n"
+     "signal.SIG_DFL, signal.SIG_IGN, or None: something else handles the signal, which is not "
+     "this\n"
      "interpreter's."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
@@ -168,9 +169,9 @@ int execute(PyObject *module) {
   }();
   (void)prepared;
   if (Returns::create_current() == nullptr) return -1;
+  state.interpreter_id = PyInterpreterState_GetID(PyInterpreterState_Get());
   Interpreter *const own = Interpreter::current();
-  const bool is_own =
-      own != nullptr && own->id() == PyInterpreterState_GetID(PyInterpreterState_Get());
+  const bool is_own = own != nullptr && own->id() == state.interpreter_id;
   Ref<Tally> sent = is_own ? static_cast<Worker &>(own->service()).sent() : make_ref<Tally>();
   state.transfer.sent = sent.leak();
   const bool added =

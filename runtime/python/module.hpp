@@ -12,6 +12,7 @@ namespace interlock {
 
 struct ModuleState {
   TransferState transfer;
+  std::int64_t interpreter_id;
   PyTypeObject *definition;
   PyTypeObject *channel;
   PyTypeObject *sender;
@@ -43,6 +44,10 @@ struct ModuleState {
 /// The state of the calling interpreter's module, which is imported if need be; null with a Python
 /// exception set if that fails. Thread: attached.
 [[nodiscard]] ModuleState *module_state();
+/// The same, for a method of one of the module's types.
+[[nodiscard]] inline ModuleState &state_of(PyObject *self) noexcept {
+  return *static_cast<ModuleState *>(PyType_GetModuleState(Py_TYPE(self)));
+}
 
 // Each part adds its types and functions to the module under construction.
 [[nodiscard]] bool add_errors(PyObject *module, ModuleState &state);

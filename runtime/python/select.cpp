@@ -240,7 +240,9 @@ PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject
     return nullptr;
   }
   std::size_t index = 0;
-  cases.for_each_sent(count_sending);
+  cases.for_each_sent([&](Channel &channel, std::span<const Message> sent) {
+    count_sending(*state, channel, sent);
+  });
   Status status = try_select(cases.cases, biased != 0, index);
   if (status.code() == Code::kEEMPTY)
     status = run_detached([&] { return select_until(cases.cases, biased != 0, deadline, index); });

@@ -34,27 +34,25 @@ namespace {
   return PyList_Append(object, item) == 0;
 }
 
-[[nodiscard]] PyObject *read_frozen(std::uint64_t header) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return nullptr;
+[[nodiscard]] PyObject *read_frozen(TransferState &state, std::uint64_t header) {
   auto *const object =
       reinterpret_cast<PyObject *>(static_cast<std::uintptr_t>(operand_of(header)));
-  state->pins->pin(*ArenaMemory::of(object));
+  state.pins->pin(*ArenaMemory::of(object));
   return object;  // it has no references to count
 }
 
 }  // namespace
 
 PyObject *decode(const Message &message) {
-  if (is_inline_int(message)) {
-    TransferState *const state = transfer_state();
-    return state != nullptr ? state->ints.make(inline_int(message)) : nullptr;
-  }
-  if (is_frozen(message)) return read_frozen(message.header());
-  if (const Message::Body *const body = message.body(); body != nullptr && body->is_flat) {
-    TransferState *const state = transfer_state();
-    return state != nullptr ? decode_flat(*state, *body) : nullptr;
-  }
+  TransferState *const state = transfer_state();
+  return state != nullptr ? decode(*state, message) : nullptr;
+}
+
+PyObject *decode(TransferState &state, const Message &message) {
+  if (is_inline_int(message)) return state.ints.make(inline_int(message));
+  if (is_frozen(message)) return read_frozen(state, message.header());
+  const Message::Body *const body = message.body();
+  if (body != nullptr && body->is_flat) return decode_flat(state, *body);
   return decode_first(message, SIZE_MAX);
 }
 
@@ -181,8 +179,10 @@ PyObject *Decoder::read_leaf(std::uint64_t header) {
       return Py_NewRef(numbered(operand));
     case Tag::kDefinition:
       return read_definition(*message_.body()->shared()[operand]);
-    case Tag::kFrozen:
-      return read_frozen(header);
+    case Tag::kFrozen: {
+      TransferState *const state = transfer_state();
+      return state != nullptr ? read_frozen(*state, header) : nullptr;
+    }
     case Tag::kKnownGlobal:
       return read_known_global(operand);
     case Tag::kMoved:

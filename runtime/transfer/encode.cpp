@@ -34,22 +34,34 @@ constexpr std::uint64_t kMostOpen = 500;
 
 /// `set_up(encoder)` is called before it runs.
 template <typename SetUp>
-Status encode_with(const char *root, PyObject *object, Message &message, Move *move, SetUp set_up) {
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  Encoder encoder(*state, root, move);
+Status encode_with(TransferState &state, const char *root, PyObject *object, Message &message,
+                   Move *move, SetUp set_up) {
+  Encoder encoder(state, root, move);
   set_up(encoder);
   if (encoder.run(object, message)) {
-    count_sent(*state, message);
+    count_sent(state, message);
     return {};
   }
   if (move != nullptr) move->undo();
   return Code::kEPYTHON;
 }
 
+template <typename SetUp>
+Status encode_with(const char *root, PyObject *object, Message &message, Move *move, SetUp set_up) {
+  TransferState *const state = transfer_state();
+  if (state == nullptr) return Code::kEPYTHON;
+  return encode_with(*state, root, object, message, move, set_up);
+}
+
 }  // namespace
 
 Status encode(PyObject *object, const char *root, Message &message, Move *move) {
+  TransferState *const state = transfer_state();
+  return state != nullptr ? encode(*state, object, root, message, move) : Status(Code::kEPYTHON);
+}
+
+Status encode(TransferState &state, PyObject *object, const char *root, Message &message,
+              Move *move) {
   if (const auto record = inline_record_of(object)) {
     message = Message::from_header(*record);
     return {};
@@ -58,13 +70,11 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
     message = Message::from_frozen(object, *memory);
     return {};
   }
-  TransferState *const state = transfer_state();
-  if (state == nullptr) return Code::kEPYTHON;
-  if (encode_flat(*state, object, message)) {
-    count_sent(*state, message);
+  if (encode_flat(state, object, message)) {
+    count_sent(state, message);
     return {};
   }
-  return encode_with(root, object, message, move, [](Encoder &) {});
+  return encode_with(state, root, object, message, move, [](Encoder &) {});
 }
 
 Status encode_for_many(PyObject *object, const char *root, Message &message) {

@@ -16,6 +16,7 @@
 namespace interlock {
 
 class Move;
+struct TransferState;
 
 /// Copies `object` and all that it reaches into `message`. `root` names it in errors, for example
 /// "message"; under "call" a tuple's items are named function, args and kwargs.  A refused object
@@ -28,6 +29,9 @@ class Move;
 /// __reduce_ex__ raised).
 [[nodiscard]] Status encode(PyObject *object, const char *root, Message &message,
                             Move *move = nullptr);
+/// The same for a caller who has the state of the interpreter at hand.
+[[nodiscard]] Status encode(TransferState &state, PyObject *object, const char *root,
+                            Message &message, Move *move);
 /// The same for a message that is decoded more than once: its readers share nothing that one of
 /// them could change.
 [[nodiscard]] Status encode_for_many(PyObject *object, const char *root, Message &message);
@@ -36,6 +40,8 @@ class Move;
 /// Thread: attached.  Locks: interpreter lock held; may run Python code (imports, __setstate__).
 /// Returns a new reference, or null with a Python exception set.
 [[nodiscard]] PyObject *decode(const Message &message);
+/// The same for a caller who has the state of the interpreter at hand.
+[[nodiscard]] PyObject *decode(TransferState &state, const Message &message);
 /// The same for a message that carries a tuple, of which only the first `count` items are built.
 [[nodiscard]] PyObject *decode_first(const Message &message, std::size_t count);
 
