@@ -7,6 +7,7 @@
 #include "python/channel.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/move.hpp"
+#include "transfer/plain.hpp"
 #include "transfer/transfer.hpp"
 
 namespace interlock {
@@ -114,6 +115,14 @@ bool encode_next(PyObject *iterator, Outgoing &outgoing, bool is_moved, bool &mo
     PyRef item = PyRef::steal(PyIter_Next(iterator));
     more = static_cast<bool>(item);
     if (!more) return PyErr_Occurred() == nullptr;
+    // What nothing else holds goes as it is. If it is not sent, it is gone in any case.
+    if (Py_REFCNT(item.get()) == 1 && is_large_leaf(item.get())) {
+      const Status status = give_away(item, "message", outgoing.messages.emplace_back());
+      if (status.ok()) continue;
+      outgoing.messages.pop_back();
+      raise(status);
+      return false;
+    }
     if (!encode_item(std::move(item), outgoing, is_moved)) return false;
   }
   return true;

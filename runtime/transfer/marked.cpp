@@ -24,10 +24,7 @@ constexpr const char *kSpent = "what it marked has moved before";
 
 /// Whether moving it saves anything.
 [[nodiscard]] bool is_large(PyObject *object, PyTypeObject *type) noexcept {
-  constexpr Py_ssize_t kLarge = 1000;
-  if (type == &PyUnicode_Type) return PyUnicode_GET_LENGTH(object) >= kLarge;
-  if (type == &PyBytes_Type) return PyBytes_GET_SIZE(object) >= kLarge;
-  return is_plain_container(type) && !is_of_all(object, type);
+  return is_large_leaf(object) || (is_plain_container(type) && !is_of_all(object, type));
 }
 
 /// What the markers held is in the message.

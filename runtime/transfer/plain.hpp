@@ -24,6 +24,13 @@ namespace interlock {
   return can_be_emptied(type) || type == &PyTuple_Type || type == &PyFrozenSet_Type;
 }
 
+/// Whether it is a str or bytes that is worth more than the little that moving it costs.
+[[nodiscard]] inline bool is_large_leaf(PyObject *object) noexcept {
+  constexpr Py_ssize_t kLarge = 1000;
+  if (PyUnicode_CheckExact(object)) return PyUnicode_GET_LENGTH(object) >= kLarge;
+  return PyBytes_CheckExact(object) && PyBytes_GET_SIZE(object) >= kLarge;
+}
+
 /// Whether a plain container can be detached whole, emptied, or copied.
 [[nodiscard]] inline bool is_at_rest(PyObject *object, PyTypeObject *type) noexcept {
   // Its items are elsewhere while it is being sorted.
