@@ -32,7 +32,7 @@ class Message {
  public:
   /// What a message of more than one record owns. Its words follow it in memory: records, as
   /// memory/message_format.hpp lays them out. Made by a MessageBuilder.
-  struct Body {
+  struct alignas(8) Body {
     explicit Body(std::size_t count) noexcept : size(count) {}
     /// What records refer to by index.
     [[nodiscard]] std::span<const Ref<Shared>> shared() const noexcept {
