@@ -18,8 +18,8 @@ enum class Ending {
 /// Thread: home, attached.  Blocks: as long as those threads run.
 void run_exit_functions();
 
-/// The last Python code: gives up what others may wait for, even if an interrupt kept exit functions
-/// from it. Thread: home, attached, outside of interruptible work.
+/// The last Python code: gives up what others may wait for, even if an interrupt kept exit
+/// functions from it. Thread: home, attached, outside of interruptible work.
 void tear_down();
 
 /// Flushes sys.stdout and sys.stderr, so that what a task printed is seen before its result; errors
@@ -32,7 +32,10 @@ void flush_standard_streams();
 
 /// Takes the lock of an interpreter that could not be deleted, for as long as the process runs, as
 /// CPython stops daemon threads when it finalises. Those that wait outside give that up, so that
-/// they take nothing with them. Thread: home, unattached through `state`.
+/// they take nothing with them. Known limit: a daemon thread that CPython has in the middle of an
+/// initialisation of the process (3.13: the first use of a static argument parser, which visits the
+/// main interpreter and comes back) keeps that, and whoever needs it waits for ever.
+/// Thread: home, unattached through `state`.
 void take_lock_for_good(PyThreadState *state);
 /// What is left to do for a thread that has. Never returns.
 [[noreturn]] void stay_frozen();

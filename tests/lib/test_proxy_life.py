@@ -336,7 +336,9 @@ if __name__ == "__main__":
         with interlock.Interpreter("bank") as owner:
             owner.call(serve_to_the_end, channel)
             sleeper = channel.recv(support.LIMIT)
-            waiting = sleeper.sleep.submit(interlock.Channel(1))
+            begun = interlock.Channel(1)
+            waiting = sleeper.sleep.submit(begun)
+            begun.recv(support.LIMIT)
         with self.assertRaisesRegex(interlock.InterpreterEnded, "'bank'"):
             waiting.result(support.LIMIT)
         with self.assertRaisesRegex(interlock.InterpreterEnded, "'bank'"):
