@@ -279,6 +279,21 @@ class Handed(support.TestCase):
         channel.send(sent, move=True)
         self.assertEqual(id(channel.recv()[0]), address)
 
+    def test_what_an_iterator_gives_and_does_not_keep(self):
+        channel, addresses, kept = interlock.Channel(None), [], bytes(3000)
+
+        def make(size):
+            item = bytes(size) if size % 2 else "x" * size
+            addresses.append(id(item))
+            return item
+
+        channel.send_many(map(make, (5000, 5001)))
+        self.assertEqual([id(each) for each in channel.recv_many(2)], addresses)
+        channel.send_many(iter([kept]))
+        got = channel.recv()
+        self.assertEqual(got, kept)
+        self.assertIsNot(got, kept)
+
     def test_the_result_of_a_call(self):
         got = self.interpreter().call(result_with_address)
         self.assertEqual(id(got["inner"]), got["address"])

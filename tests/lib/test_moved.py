@@ -353,22 +353,6 @@ class Everywhere(support.TestCase):
         channel.send_many((each for each in [bytes(1003)]), move=True)
         self.assertEqual(len(channel.recv()), 1003)
 
-    @unittest.skipUnless(_interlock.can_move(), "objects are copied")
-    def test_what_an_iterator_gives_and_does_not_keep(self):
-        channel, addresses, kept = Channel(None), [], bytes(3000)
-
-        def make(size):
-            item = bytes(size) if size % 2 else "x" * size
-            addresses.append(id(item))
-            return item
-
-        channel.send_many(map(make, (5000, 5001)))
-        self.assertEqual([id(each) for each in channel.recv_many(2)], addresses)
-        channel.send_many(iter([kept]))
-        got = channel.recv()
-        self.assertEqual(got, kept)
-        self.assertIsNot(got, kept)
-
 
 class Marks(support.TestCase):
     def test_good_for_once(self):
