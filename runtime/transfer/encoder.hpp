@@ -152,6 +152,7 @@ class Encoder {
   [[nodiscard]] PyRef mark(PyObject *object, bool is_spared);
   [[nodiscard]] PyRef give_contents(PyObject *deque, PyRef contents);
   [[nodiscard]] bool shares_given() const;
+  [[nodiscard]] bool empty_deques();
 
   // transfer/buffer.cpp: what has memory to share.
   [[nodiscard]] static bool is_buffer(PyObject *object, PyTypeObject *type) noexcept;
@@ -262,8 +263,14 @@ class Encoder {
   bool copies_marked_ = false;  // what moved() marks cannot leave as it is
   bool is_read_often_ = false;
   PyObject *given_ = nullptr;
-  PyRef given_parts_;                                    // of given_, which no longer has them
-  std::vector<std::unique_ptr<Survey>> given_contents_;  // of deques, which no longer have them
+  PyRef given_parts_;  // of given_, which no longer has them
+  /// What a deque contains, with a marker.
+  struct GivenContents {
+    std::size_t step;  // of move_: that of the deque
+    PyRef marker;
+    std::unique_ptr<Survey> survey;  // of the contents
+  };
+  std::vector<GivenContents> given_contents_;
   bool starts_again_ = false;
   MessageBuilder records_;
   SmallVector<Frame, 8> frames_;

@@ -127,8 +127,9 @@ bool Encoder::hand_over_marked() {
   for (const PyRef &marker : marked_) {
     if (object_of(marker) == nullptr) return refuse(marker.get(), kSpent);
   }
+  if (shares_given() || !empty_deques()) return false;
   auto step = std::make_unique<HandOverMarked>(std::move(marked_));
-  const auto may_leave = [this](PyObject *list) { return !shares_given() && !shares_parts(list); };
+  const auto may_leave = [this](PyObject *list) { return !shares_parts(list); };
   if (step->run(root_, *move_, survey_, may_leave) != HandOver::kDone) return false;
   records_.shared.emplace_back(step->graph());
   records_.plain_containers = 0;  // to receive it may run code
@@ -159,26 +160,38 @@ PyRef Encoder::give(PyObject *object) {
   return is_large(object, Py_TYPE(object)) ? mark(object, true) : PyRef::borrow(object);
 }
 
-/// What a deque contains, or a marker of it if it can move and that is worth it: the deque is empty
-/// then. Null with a Python exception set.
+/// What a deque contains, or a marker of it if it can move and that is worth it: the deque has it
+/// no longer when the marked objects are handed over. Null with a Python exception set.
 PyRef Encoder::give_contents(PyObject *deque, PyRef contents) {
   if (!moves() || is_inside() || copies_marked_ || !can_move() || !is_deque(deque)) return contents;
-  std::vector<CopiedContainer> &steps = move_->steps;
+  const std::vector<CopiedContainer> &steps = move_->steps;
   // Not if what is registered for it says how it crosses.
   if (steps.empty() || steps.back().object.get() != deque) return contents;
+  auto survey = std::make_unique<Survey>(contents.get(), false);
+  if (!survey->foreign().empty() || !survey->is_worth_it()) return contents;
   PyRef marker = mark(contents.get(), false);
   if (!marker) return {};
-  auto step = std::make_unique<EmptyDeque>(deque, marker.get());
-  if (!step->run()) return {};
-  auto survey = std::make_unique<Survey>(contents.get(), false);
-  if (!survey->foreign().empty() || !survey->is_worth_it()) {
-    step->undo();
-    return contents;
-  }
-  steps.pop_back();
-  steps.emplace_back().step = std::move(step);
-  given_contents_.push_back(std::move(survey));
+  given_contents_.push_back({steps.size() - 1, PyRef::borrow(marker.get()), std::move(survey)});
   return marker;
+}
+
+/// Empties the deques that gave what they contain. False, perhaps with an exception set, if code
+/// has changed one meanwhile.
+bool Encoder::empty_deques() {
+  for (const GivenContents &each : given_contents_) {
+    CopiedContainer &noted = move_->steps[each.step];
+    const PyRef now = PyRef::steal(PySequence_List(noted.object.get()));
+    PyObject *const given = object_of(each.marker);
+    if (!now || PyList_GET_SIZE(now.get()) != PyList_GET_SIZE(given)) return false;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(given); ++i) {
+      if (PyList_GET_ITEM(now.get(), i) != PyList_GET_ITEM(given, i)) return false;
+    }
+    auto step = std::make_unique<EmptyDeque>(noted.object.get(), each.marker.get());
+    if (!step->run()) return false;
+    noted.object = {};
+    noted.step = std::move(step);
+  }
+  return true;
 }
 
 /// Whether what deques gave has a container in common with the rest of the message.
@@ -187,7 +200,7 @@ bool Encoder::shares_given() const {
     return numbers_.find(object) != nullptr;
   };
   return std::ranges::any_of(given_contents_,
-                             [&](const auto &each) { return each->has_held(is_elsewhere); });
+                             [&](const auto &each) { return each.survey->has_held(is_elsewhere); });
 }
 
 /// The parts of an exception that nothing else holds, to be handed over: it has them no longer.

@@ -15,6 +15,19 @@ class Record:
         self.value = value
 
 
+class Watcher:
+    """Crosses as how many items a deque has when it is asked."""
+
+    def __init__(self, watched, *added):
+        self.watched = watched
+        self.added = added
+
+    def __reduce__(self):
+        self.watched.extend(self.added)
+        self.added = ()
+        return Record, (len(self.watched),)
+
+
 class Moved(support.TestCase):
     """A deque is of its interpreter's own type: what it contains moves."""
 
@@ -61,6 +74,18 @@ class Moved(support.TestCase):
         self.assertEqual(len(sent), 0)
         self.assertIs(got[100], got)
         self.assertEqual((got[101].value, got[102]), (1, collections.deque("ab")))
+
+    def test_code_that_the_message_runs_finds_it_full(self):
+        for order in (1, -1):
+            sent = self.make()
+            got = self.moved([sent, Watcher(sent)][::order])[::order]
+            self.assertEqual((got[0], got[1].value, len(sent)), (self.make(), 100, 0))
+
+    def test_one_that_code_changes_meanwhile(self):
+        sent = self.make()
+        got = self.moved([sent, Watcher(sent, "added")])
+        self.assertEqual([*got[0], *sent], [*self.make(), "added"])  # it goes, too, or stays
+        self.assertEqual(got[1].value, 101)
 
     def test_inside_an_instance_it_stays_as_it_is(self):
         sent = self.make()
