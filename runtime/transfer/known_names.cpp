@@ -29,16 +29,19 @@ std::size_t KnownNames::add(Message names) {
 /// A shape that has no number at its place. It gets one if it was the last one met there, too.
 std::size_t NameTable::meet(PyObject **pairs, std::size_t size) noexcept {
   Place &place = places_[place_of(pairs, size)];
-  const bool is_again = place.first_key == pairs[0] && place.size == size && place.number == kNone;
+  const bool is_there = place.first_key == pairs[0] && place.size == size;
+  if (is_there && place.number == kRefused) return kNone;
+  const bool is_again = is_there && place.number == kNone;
   place = {pairs[0], size, kNone};
   if (!is_again) return kNone;
   // Interned: one object for each text. That of an arena may end, and another stand there.
   for (std::size_t i = 0; i < size; ++i) {
     if (!PyUnicode_CHECK_INTERNED(pairs[2 * i]) || arena_of(pairs[2 * i]) != nullptr) return kNone;
   }
-  place.number = add_shape(pairs, size);
+  const std::size_t number = add_shape(pairs, size);
   PyErr_Clear();
-  return place.number;
+  place.number = number != kNone ? number : kRefused;
+  return number;
 }
 
 /// The number of a list, a tuple of str; kNone, perhaps with an exception set.
@@ -84,7 +87,7 @@ PyObject *NameTable::make_dict(std::size_t number) {
 }
 
 void NameTable::forget(GlobalPlace &place) noexcept {
-  if (place.number != kNone) {
+  if (has_number(place.number)) {
     Py_DECREF(place.module);
     Py_DECREF(place.name);
   }
@@ -93,17 +96,18 @@ void NameTable::forget(GlobalPlace &place) noexcept {
 
 std::size_t NameTable::meet_global(PyObject *module, PyObject *name) noexcept {
   GlobalPlace &place = globals_met_[place_of(module, name)];
-  const bool is_again = place.module == module && place.name == name;
+  const bool is_there = place.module == module && place.name == name;
+  if (is_there && place.number == kRefused) return kNone;
   forget(place);
-  place = {module, name, kNone};
-  const PyRef dot = PyRef::steal(is_again ? PyUnicode_FromString(".") : nullptr);
+  place = {module, name, is_there ? kRefused : kNone};
+  const PyRef dot = PyRef::steal(is_there ? PyUnicode_FromString(".") : nullptr);
   const PyRef list = PyRef::steal(dot ? PyUnicode_Split(name, dot.get(), -1) : nullptr);
   if (list && PyList_Insert(list.get(), 0, module) == 0) {
     const std::size_t number = add(PyRef::steal(PyList_AsTuple(list.get())));
     if (number != kNone) place = {Py_NewRef(module), Py_NewRef(name), number};
   }
   PyErr_Clear();
-  return place.number;
+  return has_number(place.number) ? place.number : kNone;
 }
 
 NameTable::Global *NameTable::make_global(std::size_t number) {

@@ -69,7 +69,7 @@ class NameTable {
   [[nodiscard]] std::size_t find_known(PyObject **pairs, std::size_t size) const noexcept {
     const Place &place = places_[place_of(pairs, size)];
     const bool is_known = place.first_key == pairs[0] && place.size == size &&
-                          place.number != kNone && has_keys(place.number, pairs, size);
+                          has_number(place.number) && has_keys(place.number, pairs, size);
     return is_known ? place.number : kNone;
   }
   /// The keys of a shape that find() gave: every second word.
@@ -96,7 +96,8 @@ class NameTable {
   /// gets one.
   [[nodiscard]] std::size_t find_global(PyObject *module, PyObject *name) noexcept {
     const GlobalPlace &place = globals_met_[place_of(module, name)];
-    if (place.module == module && place.name == name && place.number != kNone) return place.number;
+    if (place.module == module && place.name == name && has_number(place.number))
+      return place.number;
     return meet_global(module, name);
   }
   /// What import finds under that number: a new reference, or null with a Python exception set.
@@ -126,7 +127,9 @@ class NameTable {
     PyRef module;  // a weak reference to it, which was complete
   };
   static constexpr std::size_t kPlaces = 256;
+  static constexpr std::size_t kRefused = kNone - 1;  // at a place: a number was asked for in vain
 
+  [[nodiscard]] static bool has_number(std::size_t number) noexcept { return number < kRefused; }
   [[nodiscard]] static std::size_t place_of(PyObject **pairs, std::size_t size) noexcept {
     return (reinterpret_cast<std::uintptr_t>(pairs[0]) / 16 + size) % kPlaces;
   }
