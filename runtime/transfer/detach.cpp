@@ -57,15 +57,19 @@ namespace {
   return is_set(Py_TYPE(object)) && set_parts(object)->weakreflist != nullptr;
 }
 
-/// Most of the time goes into waiting for the memory of objects: so many are asked for ahead.
-constexpr std::size_t kAhead = 8;
+// Most of the time goes into waiting for the memory of objects, so it is asked for ahead.
 
-/// Asks for an object and what the collector has before it.
-void fetch(PyObject *object) noexcept {
-  __builtin_prefetch(object, 1);
-  // As a number, since a place may be null.
-  const auto address = reinterpret_cast<std::uintptr_t>(object);
-  __builtin_prefetch(reinterpret_cast<void *>(address - 2 * sizeof(void *)), 1);
+/// Of the places of a large container, so many.
+constexpr std::size_t kAhead = 8;
+void fetch(const PyObject *object) noexcept { __builtin_prefetch(object); }
+
+/// What was made one after the other mostly stands so in memory, and is visited last things first:
+/// what comes soon stands somewhat before what is there now.
+void fetch_before(const void *memory) noexcept {
+  constexpr std::uintptr_t kBytes = 1024;
+  // As a number: there may be nothing.
+  __builtin_prefetch(
+      reinterpret_cast<const void *>(reinterpret_cast<std::uintptr_t>(memory) - kBytes));
 }
 
 void swap_sets(PyObject *set, PyObject *other) noexcept {
@@ -160,7 +164,9 @@ Detachment::Result Detachment::run(PyRef &root, Held held, Survey *survey) {
   }
   (void)root.release();  // take() took it over
   graph_->root = goes;
-  if (!visit_all()) {
+  const bool is_done = visit_all();
+  graph_->containers.leave();
+  if (!is_done) {
     root = take_back();
     return why_;
   }
@@ -187,25 +193,28 @@ bool Detachment::visit_all() {
   bool is_held = false;
   for (;;) {
     if (opened_ != nullptr) {
-      if (count != 0) visits_.push_back({{first, count, stride}, owner, is_held, is_key_});
+      if (count != 0 && !put_off({first, count, stride}, owner, is_held)) return false;
       owner = std::exchange(opened_, nullptr);
       is_held = opened_is_held_;
       Slots rest;
       const Slots slots = slots_of(owner, rest);
-      if (rest.count != 0) visits_.push_back({rest, owner, is_held, is_key_});
+      if (rest.count != 0 && !put_off(rest, owner, is_held)) return false;
       is_key_ = is_key_ || rest.count != 0 || is_set(Py_TYPE(owner));
       first = slots.first;
       count = slots.count;
       stride = slots.stride;
-      for (std::size_t i = 1; i <= std::min(count, kAhead); ++i) fetch(first[(count - i) * stride]);
+      fetch_before(first);
+      for (std::size_t i = 2; i <= std::min(count, kAhead); ++i) fetch(first[(count - i) * stride]);
     }
     // Last things first: mostly they were made last, and the collector's list has them in that
     // order.
     while (count != 0 && opened_ == nullptr) {
       if (count > kAhead) fetch(first[(count - 1 - kAhead) * stride]);
       PyObject *&slot = first[--count * stride];
-      if (slot == nullptr) continue;
-      PyObject *const goes = is_held ? take_held(slot) : take(slot);
+      PyObject *const object = slot;
+      if (object == nullptr || object == Py_None) continue;
+      PyObject *const goes = is_held ? take_held(object) : take(object);
+      if (goes == object) continue;  // writing nothing leaves the memory's caches alone
       if (goes == nullptr) return false;
       if (in_holes_.size() != graph_->holes.size())
         graph_->holes.push_back({owner, place_of(owner, slot), last_index_});
@@ -224,11 +233,20 @@ bool Detachment::visit_all() {
   }
 }
 
+/// Places are to be visited later. False for want of memory.
+inline bool Detachment::put_off(const Slots &slots, PyObject *owner, bool is_held) noexcept {
+  Visit *const visit = visits_.add();
+  if (visit == nullptr) return refuse(Result::kNoMemory) != nullptr;
+  *visit = {slots, owner, is_held, is_key_};
+  return true;
+}
+
 /// The object of a place that moves, or what goes instead. Takes over the place's reference; null:
 /// it did not.
 inline PyObject *Detachment::take(PyObject *object) {
   PyTypeObject *const type = Py_TYPE(object);
   const bool is_only_here = Py_REFCNT(object) == 1;
+  fetch_before(object);
   if (type == &PyUnicode_Type) {
     if (is_only_here && !PyUnicode_CHECK_INTERNED(object)) return object;
   } else if (type == &PyLong_Type || type == &PyFloat_Type || type == &PyBytes_Type ||
@@ -246,9 +264,8 @@ PyObject *Detachment::take_container(PyObject *object, PyTypeObject *type) {
     return take_foreign(object);
   if (is_weakly_referenced(object)) return replace(object);
   if (type == &PyByteArray_Type) return object;
-  const bool is_tracked = PyObject_GC_IsTracked(object) != 0;
-  if (is_tracked) PyObject_GC_UnTrack(object);
-  open(object, is_tracked, false);
+  graph_->containers.add(object);
+  open(object, false);
   return object;
 }
 
@@ -324,7 +341,8 @@ PyObject *Detachment::twin_of(PyObject *object, PyTypeObject *type) {
   // CPython 3.13 tracks a dict or a tuple only if something in it may be part of a cycle.
   const bool is_tracked = PyObject_GC_IsTracked(object) != 0;
   if (PyObject_GC_IsTracked(twin) != 0) PyObject_GC_UnTrack(twin);
-  open(twin, is_tracked, !empties);
+  graph_->containers.add_new(twin, is_tracked);
+  open(twin, !empties);
   return twin;
 }
 
@@ -339,9 +357,8 @@ static std::size_t count_of(PyObject *container) noexcept {
                                                              : Py_SIZE(container));
 }
 
-/// Adds a container to the graph; its places are visited next.
-void Detachment::open(PyObject *container, bool is_tracked, bool is_held) {
-  graph_->containers.emplace_back(container, is_tracked);
+/// A container has been added to the graph; its places are visited next.
+void Detachment::open(PyObject *container, bool is_held) {
   if (PyDict_CheckExact(container)) DictTable::of(container).forget_version();
   opened_ = container;
   opened_is_held_ = is_held;
@@ -398,18 +415,20 @@ void Detachment::put_back() {
     if (index == nullptr) return;
     const PyRef stand_in = PyRef::steal(std::exchange(slot, Py_NewRef(original_of(*index))));
   };
-  std::vector<MovedGraph::Container> moved;
-  moved.swap(graph_->containers);
-  for (const MovedGraph::Container &each : moved) {
-    PyObject *const object = each.object();
-    const bool is_tracked = each.is_tracked();
+  graph_->containers.for_each([&](PyObject *object) {
     const std::uint64_t *const index = indices.find(object);
-    const bool is_copy = index != nullptr && !is_emptied(Py_TYPE(object));
-    PyObject *const owner = index == nullptr || is_copy ? object : original_of(*index);
-    for_each_slot(owner, restore);
+    const bool is_emptied_twin = index != nullptr && is_emptied(Py_TYPE(object));
+    for_each_slot(is_emptied_twin ? original_of(*index) : object, restore);
+  });
+  graph_->containers.arrive([&](PyObject *object) {
+    const std::uint64_t *const index = indices.find(object);
+    if (index == nullptr) return false;
     // The collector of 3.13 may have forgotten a dict while that was empty.
-    if (is_tracked && !is_copy && PyObject_GC_IsTracked(owner) == 0) PyObject_GC_Track(owner);
-  }
+    PyObject *const original = original_of(*index);
+    if (is_emptied(Py_TYPE(object)) && PyObject_GC_IsTracked(original) == 0)
+      PyObject_GC_Track(original);
+    return true;
+  });
   restore(graph_->root);
   // Who was emptied gets back what came in meanwhile.
   for (const PyRef &twin : twins) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/small_vector.hpp"
 #include "base/tier.hpp"
 #include "transfer/moved_graph.hpp"
 #include "transfer/object_table.hpp"
@@ -72,6 +73,7 @@ class Detachment {
   /// Whether other interpreters may have the very object.
   [[nodiscard]] bool is_shared(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool visit_all();
+  [[nodiscard]] bool put_off(const Slots &slots, PyObject *owner, bool is_held) noexcept;
   [[nodiscard]] PyObject *take(PyObject *object);
   [[nodiscard]] PyObject *take_container(PyObject *object, PyTypeObject *type);
   [[nodiscard]] PyObject *take_held(PyObject *object);
@@ -86,7 +88,7 @@ class Detachment {
   [[nodiscard]] PyObject *twin_of(PyObject *object, PyTypeObject *type);
   /// Whether a container of this type that something else holds is emptied rather than copied.
   [[nodiscard]] bool is_emptied(PyTypeObject *type) const noexcept;
-  void open(PyObject *container, bool is_tracked, bool is_held);
+  void open(PyObject *container, bool is_held);
   /// Notes why it cannot be done. Returns null.
   PyObject *refuse(Result why) noexcept;
   [[nodiscard]] PyRef take_back();
@@ -98,8 +100,8 @@ class Detachment {
   Ref<MovedGraph> graph_ = make_ref<MovedGraph>();
   Held held_ = Held::kEmptied;
   Survey *survey_ = nullptr;
-  std::vector<Visit> visits_;   // begun, and not yet done
-  PyObject *opened_ = nullptr;  // a container whose places are to be visited next
+  SmallVector<Visit, 32> visits_;  // begun, and not yet done
+  PyObject *opened_ = nullptr;     // a container whose places are to be visited next
   bool opened_is_held_ = false;
   ObjectTable replaced_;  // original -> index
   std::vector<Replacement> replacements_;

@@ -65,22 +65,19 @@ PyObject *MovedGraph::attach() {
     return nullptr;
   }
   owner_tags::arrive(*this);
-  for (const Container &each : containers) {
-    if (each.is_tracked()) PyObject_GC_Track(each.object());
-  }
-  containers = {};
+  containers.arrive();
   return std::exchange(root, nullptr);
 }
 
 MovedGraph::~MovedGraph() {
   if (root == nullptr) return;
-  for (const Container &each : containers) {
-    for_each_slot(each.object(), [](PyObject *child) {
+  containers.for_each([](PyObject *container) {
+    for_each_slot(container, [](PyObject *child) {
       if (!is_container(Py_TYPE(child))) drop_leaf(child);
     });
-  }
-  if (containers.empty()) drop_leaf(root);
-  for (const Container &each : containers) free_container(each.object());
+  });
+  if (containers.size() == 0) drop_leaf(root);
+  containers.for_each(free_container);
 }
 
 }  // namespace interlock

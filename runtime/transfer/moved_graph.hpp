@@ -10,6 +10,7 @@
 #include "base/ref.hpp"
 #include "memory/arena.hpp"
 #include "memory/message.hpp"
+#include "transfer/moved_containers.hpp"
 #include "transfer/slots.hpp"
 
 namespace interlock {
@@ -17,20 +18,6 @@ namespace interlock {
 /// Thread: one at a time.
 class MovedGraph final : public Shared {
  public:
-  /// A container of the graph; each stands here once. `is_tracked`: the collector is to know it.
-  class Container {
-   public:
-    Container(PyObject *object, bool is_tracked) noexcept
-        : word_(reinterpret_cast<std::uintptr_t>(object) | (is_tracked ? 1 : 0)) {}
-    [[nodiscard]] PyObject *object() const noexcept {
-      return reinterpret_cast<PyObject *>(word_ & ~std::uintptr_t{1});
-    }
-    [[nodiscard]] bool is_tracked() const noexcept { return (word_ & 1) != 0; }
-
-   private:
-    std::uintptr_t word_;  // the address; a graph has millions of them
-  };
-
   /// A place in it where None stands for what does not move but crosses beside the graph.
   struct Hole {
     PyObject *owner;    // one of the containers
@@ -48,7 +35,7 @@ class MovedGraph final : public Shared {
 
   [[nodiscard]] Weight weight() const noexcept override;
 
-  std::vector<Container> containers;
+  MovedContainers containers;  // each once
   std::vector<Hole> holes;
   Message in_holes;
   std::vector<PyObject *> parts;         // containers that what is in the holes refers to; owned

@@ -38,14 +38,14 @@ void for_each_block(PyObject *object, Function function) {
 template <typename Function>
 void for_each_object(const MovedGraph &graph, Function function) {
   std::unordered_set<PyObject *> seen;
-  for (const MovedGraph::Container &each : graph.containers) seen.insert(each.object());
-  for (const MovedGraph::Container &each : graph.containers) {
-    function(each.object());
-    for_each_slot(each.object(), [&](PyObject *child) {
+  graph.containers.for_each([&](PyObject *each) { seen.insert(each); });
+  graph.containers.for_each([&](PyObject *each) {
+    function(each);
+    for_each_slot(each, [&](PyObject *child) {
       if (seen.insert(child).second) function(child);
     });
-  }
-  if (graph.containers.empty() && graph.root != nullptr) function(graph.root);
+  });
+  if (graph.containers.size() == 0 && graph.root != nullptr) function(graph.root);
 }
 
 struct Walk {
