@@ -85,6 +85,31 @@ BufferObject *received_base(PyObject *view, PyTypeObject *type) noexcept {
   return reinterpret_cast<BufferObject *>(base);
 }
 
+/// What lies in received memory is somebody's view of it, unless it wants to hear of the end.
+Buffer *received_around(const Py_buffer &layout, const ReceivedBuffers *received) noexcept {
+  if (received == nullptr || layout.obj == nullptr) return nullptr;
+  const PyBufferProcs *const procs = Py_TYPE(layout.obj)->tp_as_buffer;
+  const bool is_told = procs != nullptr && procs->bf_releasebuffer != nullptr;
+  return is_told ? nullptr : received->find(layout);
+}
+
+/// Where bytes begin and end; nowhere if there are none, or if pointers lead to them.
+struct Extent {
+  const char *begin = nullptr;
+  const char *end = nullptr;
+};
+Extent extent_of(const Py_buffer &layout) noexcept {
+  if (layout.len == 0 || layout.suboffsets != nullptr) return {};
+  const auto *begin = static_cast<const char *>(layout.buf);
+  if (layout.strides == nullptr) return {begin, begin + layout.len};
+  const char *end = begin + layout.itemsize;
+  for (int i = 0; i < layout.ndim; ++i) {
+    const Py_ssize_t way = layout.strides[i] * (layout.shape[i] - 1);
+    (way < 0 ? begin : end) += way;
+  }
+  return {begin, end};
+}
+
 Ref<Memory> lend_memory(PyRef view) {
   Returns *const home = Returns::current();
   auto loan = new Loan(std::move(view));
@@ -150,6 +175,27 @@ int Buffer::export_as(PyObject *exporter, Py_buffer *view, int flags) noexcept {
   return 0;
 }
 
+void ReceivedBuffers::add(Buffer &buffer) {
+  by_begin_.emplace(extent_of(buffer.layout()).begin, &buffer);
+}
+
+void ReceivedBuffers::remove(const Buffer &buffer) noexcept {
+  auto [each, end] = by_begin_.equal_range(extent_of(buffer.layout()).begin);
+  while (each != end && each->second != &buffer) ++each;
+  if (each != end) by_begin_.erase(each);
+}
+
+Buffer *ReceivedBuffers::find(const Py_buffer &layout) const noexcept {
+  constexpr int kMostTries = 8;
+  const Extent wanted = extent_of(layout);
+  auto each = wanted.begin != nullptr ? by_begin_.upper_bound(wanted.begin) : by_begin_.begin();
+  for (int i = 0; i < kMostTries && each != by_begin_.begin(); ++i) {
+    --each;
+    if (extent_of(each->second->layout()).end >= wanted.end) return each->second;
+  }
+  return nullptr;
+}
+
 PyRef open_buffer(PyObject *object) {
   PyRef view = PyRef::steal(PyMemoryView_FromObject(object));
   if (!view || !holds_objects(PyMemoryView_GET_BUFFER(view.get())->format)) return view;
@@ -163,6 +209,8 @@ Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face, Tier tier) {
   const Py_buffer layout = *PyMemoryView_GET_BUFFER(view.get());
   if (const BufferObject *const received = received_base(view.get(), state->buffer))
     return make_ref<Buffer>(face, tier, received->buffer->memory(), layout.buf, layout);
+  if (const Buffer *const around = received_around(layout, state->received))
+    return make_ref<Buffer>(face, tier, around->memory(), layout.buf, layout);
   // The layout's arrays are the view's, which the loan keeps.
   Ref<Memory> memory = lend_memory(std::move(view));
   if (!memory) return {};

@@ -4,6 +4,7 @@
 // layout (format, shape, strides) is a copy.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ class Buffer final : public Shared {
   }
   [[nodiscard]] Face face() const noexcept { return face_; }
   [[nodiscard]] const Ref<Memory> &memory() const noexcept { return memory_; }
+  [[nodiscard]] const Py_buffer &layout() const noexcept { return view_; }
   /// As bf_getbuffer of `exporter`, which has a reference to this.
   [[nodiscard]] int export_as(PyObject *exporter, Py_buffer *view, int flags) noexcept;
 
@@ -48,6 +50,21 @@ class Buffer final : public Shared {
   std::vector<Py_ssize_t> strides_;
   std::vector<Py_ssize_t> suboffsets_;
   Py_buffer view_{};
+};
+
+/// The memory that an interpreter has received, and whose exporters are there still: what is made
+/// of it, such as an ndarray, is lent on as its owner's, so that an array that goes from one to the
+/// next a million times does not drag a million others behind it. Its lock guards it.
+class ReceivedBuffers final : public RefCounted {
+ public:
+  void add(Buffer &buffer);
+  void remove(const Buffer &buffer) noexcept;
+  /// One in which all that `layout` describes lies; null if none is known. Among many that overlap,
+  /// few are looked at.
+  [[nodiscard]] Buffer *find(const Py_buffer &layout) const noexcept;
+
+ private:
+  std::multimap<const char *, Buffer *> by_begin_;
 };
 
 // All three are null with a Python exception set: a BufferError or ValueError that says why there
@@ -65,6 +82,7 @@ class Buffer final : public Shared {
 /// The object in each interpreter that exports a Buffer; of the type TransferState::buffer.
 struct BufferObject {
   PyObject_HEAD Buffer *buffer;  // owned
+  ReceivedBuffers *received;     // owned; has `buffer`
 };
 
 }  // namespace interlock

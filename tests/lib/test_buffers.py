@@ -11,6 +11,7 @@ import pickle
 import sys
 import tempfile
 import unittest
+import weakref
 from ctypes.wintypes import POINT
 from unittest import mock
 
@@ -31,6 +32,16 @@ class Table:
 
     def view(self):
         return memoryview(self.memory)
+
+
+class Overlay:
+    """Stands for an ndarray, too: what it exports is an object of its own, made of the memory it was given."""
+
+    def __init__(self, memory, type_=ctypes.c_char):
+        self.items = (type_ * (memoryview(memory).nbytes // ctypes.sizeof(type_))).from_buffer(memory)
+
+    def __reduce_ex__(self, protocol):
+        return Overlay, (pickle.PickleBuffer(self.items), self.items._type_)
 
 
 class Lender(bytearray):
@@ -255,6 +266,32 @@ class OutOfBand(Channel):
         received = [got]
         del got
         self.assert_held_until_gone(owner, received)
+
+    def test_what_is_made_of_lent_memory_refers_to_its_owner(self):
+        owner = bytearray(b"12345678")
+        got = self.sent(Overlay(owner), move=True)
+        for type_ in (ctypes.c_char, ctypes.c_short, ctypes.c_int):
+            made = Overlay(got.items, type_)
+            passed = [weakref.ref(made.items), weakref.ref(got.items)]
+            got = self.sent(made, move=True)
+            del made
+            self.assertEqual([each() for each in passed], [None, None])
+            self.assertEqual(address(got.items), address(owner))
+        self.assertEqual(bytes(got.items), b"12345678")
+        received = [got]
+        del got
+        self.assert_held_until_gone(owner, received)
+
+    def test_parts_of_lent_memory_refer_to_its_owner(self):
+        owner = array.array("h", range(100))
+        views = self.sent([memoryview(owner)[start : start + 30] for start in range(0, 70, 5)])
+        for view, is_owners in [(each, True) for each in views] + [(memoryview(owner), False)]:
+            items = (ctypes.c_short * len(view)).from_buffer(view)
+            passed = weakref.ref(items)
+            got = self.sent(memoryview(items)[::-2])
+            self.assertEqual(got.tobytes(), view[::-2].tobytes())
+            del items
+            self.assertEqual(passed() is None, is_owners)
 
     def test_what_is_lent_is_not_emptied(self):
         owner = Lender(b"123")
