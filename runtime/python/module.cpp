@@ -229,6 +229,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->transfer.reduce_foreign);
   Py_VISIT(state->transfer.find_registered);
   Py_VISIT(state->transfer.registered);
+  Py_VISIT(state->transfer.rebuild_ndarray);
   Py_VISIT(state->transfer.reducers);
   Py_VISIT(state->transfer.reduce_definition);
   return state->transfer.shells != nullptr ? state->transfer.shells->traverse(visit, arg) : 0;
@@ -250,6 +251,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->transfer.reduce_foreign);
   Py_CLEAR(state->transfer.find_registered);
   Py_CLEAR(state->transfer.registered);
+  Py_CLEAR(state->transfer.rebuild_ndarray);
   Py_CLEAR(state->descriptor);
   Py_CLEAR(state->arena);
   delete std::exchange(state->transfer.shells, nullptr);

@@ -209,6 +209,8 @@ class Encoder {
   [[nodiscard]] bool find_registered(PyTypeObject *type, PyObject *&reducer);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);
+  [[nodiscard]] PyRef parts_of_numpy(PyObject *object) noexcept;
+  void learn_numpy(PyObject *parts) noexcept;
   [[nodiscard]] bool parts_of_foreign(PyObject *object, PyRef &parts);
   [[nodiscard]] bool open_reduce(PyObject *object, PyRef parts);
   /// Appends a note with the path to the exception that Python code of the object raised.

@@ -33,6 +33,8 @@ bool remove_copied(const CopiedContainer &copied) {
   PyObject *const object = copied.object.get();
   if (copied.elements)
     return static_cast<bool>(PyRef::steal(PyNumber_InPlaceSubtract(object, copied.elements.get())));
+  if (PyList_CheckExact(object) && PyList_GET_SIZE(object) == copied.size)
+    return PyList_SetSlice(object, 0, copied.size, nullptr) == 0;
   const Py_ssize_t size = PyObject_Size(object);
   if (size > copied.size) {
     if (PyList_Check(object)) return PyList_SetSlice(object, 0, copied.size, nullptr) == 0;

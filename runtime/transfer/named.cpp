@@ -4,6 +4,7 @@
 #include "transfer/decoder.hpp"
 #include "transfer/definition.hpp"
 #include "transfer/encoder.hpp"
+#include "transfer/numpy.hpp"
 
 namespace interlock {
 namespace {
@@ -114,11 +115,21 @@ bool still_holds(PyObject *watched) noexcept {
   return all;
 }
 
+/// Interned: CPython makes the names of a static type anew each time, and names are known as
+/// objects.
+[[nodiscard]] static PyRef interned(PyRef text) noexcept {
+  if (!text || !PyUnicode_CheckExact(text.get())) return text;
+  PyObject *name = text.release();
+  PyUnicode_InternInPlace(&name);
+  return PyRef::steal(name);
+}
+
 /// A class or function that can be named, or whose definition is there, without running code.
 bool Encoder::write_known(PyObject *object, bool &written) {
   const bool is_function = PyFunction_Check(object) != 0;
   PyTypeObject *const metaclass = Py_TYPE(object);
-  if (!is_function && metaclass != &PyType_Type) {
+  auto *const type = reinterpret_cast<PyTypeObject *>(object);
+  if (!is_function && metaclass != &PyType_Type && !is_dtype_class(type)) {
     PyObject *reducer = nullptr;
     if (metaclass->tp_getattro != PyType_Type.tp_getattro ||
         Py_TYPE(metaclass)->tp_hash != PyType_Type.tp_hash || !is_remembered(metaclass))
@@ -126,12 +137,11 @@ bool Encoder::write_known(PyObject *object, bool &written) {
     if (!find_reducer(metaclass, reducer)) return false;
     if (reducer != nullptr) return true;
   }
-  auto *const type = reinterpret_cast<PyTypeObject *>(object);
   PyRef module = is_function ? PyRef::borrow(PyFunction_GetModule(object))
-                             : PyRef::steal(PyType_GetModuleName(type));
+                             : interned(PyRef::steal(PyType_GetModuleName(type)));
   PyRef name = is_function
                    ? PyRef::borrow(reinterpret_cast<PyFunctionObject *>(object)->func_qualname)
-                   : PyRef::steal(PyType_GetQualName(type));
+                   : interned(PyRef::steal(PyType_GetQualName(type)));
   PyErr_Clear();
   if (module && name && is_found(object, module.get(), name.get(), names_of(state_))) {
     written = true;

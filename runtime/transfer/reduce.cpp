@@ -161,12 +161,17 @@ bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {
   PyRef parts;
-  if (reducer == nullptr && types_of(state_).find(Py_TYPE(object)).is_foreign &&
-      !parts_of_foreign(object, parts))
-    return {};
+  bool is_of_numpy = false;
+  if (reducer == nullptr) {
+    const TypeFacts &facts = types_of(state_).find(Py_TYPE(object));
+    is_of_numpy = facts.is_of_numpy;
+    if (facts.is_foreign && !parts_of_foreign(object, parts)) return {};
+    if (is_of_numpy) parts = parts_of_numpy(object);
+  }
   if (parts) return parts;
   parts = reducer != nullptr ? PyRef::steal(PyObject_CallOneArg(reducer, object))
                              : parts_by_protocol(object);
+  if (parts && is_of_numpy) learn_numpy(parts.get());
   if (parts) return parts;
   // A socket says first that pickle cannot take it.
   if (PyErr_ExceptionMatches(PyExc_TypeError) && is_socket(Py_TYPE(object))) {

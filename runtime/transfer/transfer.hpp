@@ -91,6 +91,7 @@ struct TransferState {
   NameTable *names;             // owned; see names_of()
   ReceivedBuffers *received;    // owned; null until there is one
   PyObject *find_registered;    // interlock._register.find
+  PyObject *rebuild_ndarray;    // of NumPy, see parts_of_numpy(); null until one was met
   PyObject *registered;         // type -> what that found, or None; null until first used
   std::size_t registrations;    // how many that knows of
   Tally *sent;                  // owned; null when the module ends

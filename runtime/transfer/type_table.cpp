@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "transfer/numpy.hpp"
 #include "transfer/shapes.hpp"
 
 namespace interlock {
@@ -91,6 +92,7 @@ constexpr const char *kOwnWays[] = {"__reduce_ex__", "__reduce__", "__getstate__
                                      Py_TPFLAGS_DICT_SUBCLASS | Py_TPFLAGS_BASE_EXC_SUBCLASS;
   TypeFacts facts;
   facts.is_foreign = is_foreign(type);
+  facts.is_of_numpy = is_dtype_class(type) || is_ndarray(type);
   if (facts.is_foreign || !InlineValues::verified() ||
       (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || (type->tp_flags & kBuiltIn) != 0 ||
       !has_no_say(type))

@@ -31,6 +31,7 @@ struct TypeFacts {
   void swap(TypeFacts &other) noexcept {
     std::swap(kind, other.kind);
     std::swap(is_foreign, other.is_foreign);
+    std::swap(is_of_numpy, other.is_of_numpy);
     slots.swap(other.slots);
   }
 
@@ -39,6 +40,7 @@ struct TypeFacts {
   // connection's descriptor, copy the bytes of ctypes' arrays and structures twice, and copy what
   // is compared by its identity.
   bool is_foreign = false;
+  bool is_of_numpy = false;       // its parts are known, see transfer/numpy.hpp
   std::vector<PyObject *> slots;  // kSlots: each name, owned, then null: by place in the object
 };
 
