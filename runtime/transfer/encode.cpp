@@ -402,7 +402,8 @@ bool Encoder::put_other(PyObject *object) {
   if (done) return true;
   if (PyObject_TypeCheck(object, state_.handle)) return write_shared(object);
   if (type == state_.moved) return write_marked(object);
-  const bool is_defined = PyType_Check(object) != 0 || PyFunction_Check(object);
+  const bool is_defined =
+      PyType_Check(object) != 0 || PyFunction_Check(object) || PyCFunction_CheckExact(object);
   if (!(is_defined ? write_known(object, done) : write_instance(object, type, done))) return false;
   return done || (is_careful_now() && write_by_parts(object, type));
 }

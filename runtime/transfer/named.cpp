@@ -124,28 +124,48 @@ bool still_holds(PyObject *watched) noexcept {
   return PyRef::steal(name);
 }
 
+/// Where a class or function says that it is; perhaps nowhere.
+struct Place {
+  PyRef module;
+  PyRef name;
+};
+[[nodiscard]] static Place place_of(PyObject *object) noexcept {
+  Place place;
+  if (PyFunction_Check(object)) {
+    place.module = PyRef::borrow(PyFunction_GetModule(object));
+    place.name = PyRef::borrow(reinterpret_cast<PyFunctionObject *>(object)->func_qualname);
+  } else if (PyCFunction_Check(object)) {
+    const auto *const function = reinterpret_cast<PyCFunctionObject *>(object);
+    place.module = PyRef::borrow(function->m_module);
+    place.name = PyRef::steal(PyUnicode_InternFromString(function->m_ml->ml_name));
+  } else {
+    auto *const type = reinterpret_cast<PyTypeObject *>(object);
+    place.module = interned(PyRef::steal(PyType_GetModuleName(type)));
+    place.name = interned(PyRef::steal(PyType_GetQualName(type)));
+  }
+  PyErr_Clear();
+  return place;
+}
+
 /// A class or function that can be named, or whose definition is there, without running code.
 bool Encoder::write_known(PyObject *object, bool &written) {
-  const bool is_function = PyFunction_Check(object) != 0;
-  PyTypeObject *const metaclass = Py_TYPE(object);
-  auto *const type = reinterpret_cast<PyTypeObject *>(object);
-  if (!is_function && metaclass != &PyType_Type && !is_dtype_class(type)) {
+  PyTypeObject *const type = Py_TYPE(object);
+  const bool is_class = PyType_Check(object) != 0;
+  // Who made the metaclass, or has registered something for it, may have a say.
+  if (type != &PyType_Type && type != &PyFunction_Type &&
+      !(is_class && is_dtype_class(reinterpret_cast<PyTypeObject *>(object)))) {
     PyObject *reducer = nullptr;
-    if (metaclass->tp_getattro != PyType_Type.tp_getattro ||
-        Py_TYPE(metaclass)->tp_hash != PyType_Type.tp_hash || !is_remembered(metaclass))
+    if ((is_class && type->tp_getattro != PyType_Type.tp_getattro) ||
+        Py_TYPE(type)->tp_hash != PyType_Type.tp_hash || !is_remembered(type))
       return true;
-    if (!find_reducer(metaclass, reducer)) return false;
+    if (!find_reducer(type, reducer)) return false;
     if (reducer != nullptr) return true;
   }
-  PyRef module = is_function ? PyRef::borrow(PyFunction_GetModule(object))
-                             : interned(PyRef::steal(PyType_GetModuleName(type)));
-  PyRef name = is_function
-                   ? PyRef::borrow(reinterpret_cast<PyFunctionObject *>(object)->func_qualname)
-                   : interned(PyRef::steal(PyType_GetQualName(type)));
-  PyErr_Clear();
-  if (module && name && is_found(object, module.get(), name.get(), names_of(state_))) {
+  const Place place = place_of(object);
+  if (place.module && place.name &&
+      is_found(object, place.module.get(), place.name.get(), names_of(state_))) {
     written = true;
-    return write_global(object, module.get(), name.get());
+    return write_global(object, place.module.get(), place.name.get());
   }
   // Who reads a message often gets the parts of a definition, not another definition.
   PyObject *const entry =

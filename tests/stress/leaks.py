@@ -12,6 +12,7 @@ import argparse
 import array
 import collections
 import contextlib
+import ctypes
 import dataclasses
 import datetime
 import decimal
@@ -68,6 +69,16 @@ Pair = collections.namedtuple("Pair", "left right")
 
 def doubled(x):
     return 2 * x
+
+
+class Overlay:
+    """Is made of the memory that it gets, as an ndarray is."""
+
+    def __init__(self, memory):
+        self.items = (ctypes.c_char * 256).from_buffer(memory)
+
+    def __reduce_ex__(self, protocol):
+        return Overlay, (pickle.PickleBuffer(self.items),)
 
 
 def failure(n):
@@ -232,6 +243,22 @@ class Raising(Sending):
                 raise AssertionError("nothing was raised")
 
 
+class PassingOn(Sending):
+    """One object that is moved there and back."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.back = interlock.Channel(1)
+        self.box = [self.make(0)]
+
+    def send(self, numbers):
+        done = self.peer.submit(pass_back, self.channel, self.back, len(numbers))
+        for _ in numbers:
+            self.channel.send(self.box, LIMIT, True)
+            self.box = self.back.recv(LIMIT)
+        done.result(LIMIT)
+
+
 class UsingProxy(Sending):
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -251,6 +278,11 @@ def receive(channel, count):
 def receive_many(channel, count):
     while count:
         count -= len(channel.recv_many(count, LIMIT))
+
+
+def pass_back(channel, back, count):
+    for _ in range(count):
+        back.send(channel.recv(LIMIT), LIMIT, True)
 
 
 def returned(obj):
@@ -279,6 +311,8 @@ def senders(peer):
     made["dict by send_many"] = Many(peer, KINDS["dict"])
     made["dict by call"] = Calling(peer, KINDS["dict"])
     made["exception of a call"] = Raising(peer, None)
+    made["dict passed on"] = PassingOn(peer, KINDS["dict"])
+    made["overlay passed on"] = PassingOn(peer, lambda n: Overlay(PIXELS))
     made["list by proxy"] = UsingProxy(peer, KINDS["list"])
     return made
 
