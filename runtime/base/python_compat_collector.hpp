@@ -18,9 +18,9 @@ struct TrackedRun {
 /// another writes to three others each time, which is most of what moving a million objects costs.
 /// Writes PyGC_Head (pycore_gc.h; 3.13, 3.14 since 3.14.5, 3.15): two words before the object, the
 /// next and the previous one, with notes of the collector in the low bits of the latter. The
-/// collector of 3.14.0-3.14.4 has notes in the former, too; there, and where verified() finds
-/// anything unfamiliar, the C API has to take each object by itself. 3.14 and 3.15 also count the
-/// objects. Thread: attached. Runs no Python code.
+/// collector of 3.14.0-3.14.4 and of early 3.15 has notes in the former, too; there, and where
+/// verified() finds anything unfamiliar, the C API has to take each object by itself. 3.14 and 3.15
+/// also count the objects. Thread: attached. Runs no Python code.
 class CollectorList {
  public:
   [[nodiscard]] static bool verified() noexcept {
@@ -139,7 +139,8 @@ class CollectorList {
   }
 
   [[nodiscard]] static bool verify() noexcept {
-    const bool has_notes_in_next = Py_Version >= 0x030E0000 && Py_Version < 0x030E0500;
+    const bool has_notes_in_next = (Py_Version >= 0x030E0000 && Py_Version < 0x030E0500) ||
+                                   (Py_Version >= 0x030F0000 && Py_Version < 0x030F00C0);
     if (!kKnowsLayouts || has_notes_in_next) return false;
     PyObject *const made[] = {PyList_New(0), PyList_New(0), PyList_New(0)};
     const bool is_made = made[0] != nullptr && made[1] != nullptr && made[2] != nullptr;

@@ -16,8 +16,6 @@ int get_buffer(PyObject *self, Py_buffer *view, int flags) {
 void dealloc(PyObject *self) {
   PyTypeObject *const type = Py_TYPE(self);
   const Ref<Returns> home(object_of(self).buffer->memory()->home());
-  object_of(self).received->remove(*object_of(self).buffer);
-  object_of(self).received->release();
   object_of(self).buffer->release();
   type->tp_free(self);
   if (home) home->drain_if_home();  // its owner need not wait for the next bytecode
@@ -48,12 +46,7 @@ PyObject *wrap_buffer(ModuleState &state, Ref<Shared> buffer) {
   const PyRef exporter = PyRef::steal(type->tp_alloc(type, 0));
   if (!exporter) return nullptr;
   const auto face = static_cast<Buffer &>(*buffer).face();
-  BufferObject &object = object_of(exporter.get());
-  ReceivedBuffers *&received = state.transfer.received;
-  if (received == nullptr) received = make_ref<ReceivedBuffers>().leak();
-  object.received = Ref<ReceivedBuffers>(received).leak();
-  object.buffer = static_cast<Buffer *>(buffer.leak());
-  received->add(*object.buffer);
+  object_of(exporter.get()).buffer = static_cast<Buffer *>(buffer.leak());
   PyRef view = PyRef::steal(PyMemoryView_FromObject(exporter.get()));
   if (!view || face == Buffer::Face::kMemoryView) return view.release();
   return PyPickleBuffer_FromObject(view.get());

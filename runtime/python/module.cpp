@@ -12,7 +12,6 @@
 #include "pool/worker.hpp"
 #include "python/blocking.hpp"
 #include "python/exit.hpp"
-#include "transfer/buffer.hpp"
 #include "transfer/detach.hpp"
 #include "transfer/move.hpp"
 #include "transfer/owner_check.hpp"
@@ -242,8 +241,6 @@ int clear(PyObject *module) {
   if (state->transfer.sent != nullptr) std::exchange(state->transfer.sent, nullptr)->release();
   delete std::exchange(state->transfer.types, nullptr);
   delete std::exchange(state->transfer.names, nullptr);
-  if (state->transfer.received != nullptr)
-    std::exchange(state->transfer.received, nullptr)->release();
   Py_CLEAR(state->transfer.handle);
   Py_CLEAR(state->transfer.buffer);
   Py_CLEAR(state->transfer.array);

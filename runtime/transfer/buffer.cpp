@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "transfer/encoder.hpp"
+#include "transfer/numpy.hpp"
 #include "transfer/owner_check.hpp"
 
 namespace interlock {
@@ -77,22 +78,6 @@ bool holds_objects(const char *format) noexcept {
   return false;
 }
 
-/// The exporter of this module that a view looks at, perhaps through other views; or null.
-BufferObject *received_base(PyObject *view, PyTypeObject *type) noexcept {
-  PyObject *base = PyMemoryView_GET_BASE(view);
-  while (base != nullptr && PyMemoryView_Check(base)) base = PyMemoryView_GET_BASE(base);
-  if (base == nullptr || !Py_IS_TYPE(base, type)) return nullptr;
-  return reinterpret_cast<BufferObject *>(base);
-}
-
-/// What lies in received memory is somebody's view of it, unless it wants to hear of the end.
-Buffer *received_around(const Py_buffer &layout, const ReceivedBuffers *received) noexcept {
-  if (received == nullptr || layout.obj == nullptr) return nullptr;
-  const PyBufferProcs *const procs = Py_TYPE(layout.obj)->tp_as_buffer;
-  const bool is_told = procs != nullptr && procs->bf_releasebuffer != nullptr;
-  return is_told ? nullptr : received->find(layout);
-}
-
 /// Where bytes begin and end; nowhere if there are none, or if pointers lead to them.
 struct Extent {
   const char *begin = nullptr;
@@ -108,6 +93,33 @@ Extent extent_of(const Py_buffer &layout) noexcept {
     (way < 0 ? begin : end) += way;
   }
   return {begin, end};
+}
+
+/// What an object that exports memory has it from, if that is known of its type; else null.
+PyRef origin_of(PyObject *object) noexcept {
+  if (PyMemoryView_Check(object)) return PyRef::borrow(PyMemoryView_GET_BASE(object));
+  PyRef origin;
+  if (PyPickleBuffer_Check(object)) {
+    const Py_buffer *const view = PyPickleBuffer_GetBuffer(object);
+    if (view != nullptr) origin = PyRef::borrow(view->obj);
+  } else if (is_ndarray(Py_TYPE(object))) {
+    origin = PyRef::steal(PyObject_GetAttrString(object, "base"));
+  }
+  PyErr_Clear();
+  return origin;
+}
+
+/// The exporter of this module in whose memory all that a view shows lies, because it was made of
+/// that through other views and arrays; or null.
+PyRef received_base(PyObject *view, PyTypeObject *type) noexcept {
+  PyRef base = origin_of(view);
+  while (base && !Py_IS_TYPE(base.get(), type)) base = origin_of(base.get());
+  if (!base) return base;
+  // An array may have been told to look elsewhere.
+  const Extent all = extent_of(reinterpret_cast<BufferObject *>(base.get())->buffer->layout());
+  const Extent shown = extent_of(*PyMemoryView_GET_BUFFER(view));
+  const bool is_within = all.begin == nullptr || (all.begin <= shown.begin && shown.end <= all.end);
+  return is_within ? std::move(base) : PyRef();
 }
 
 Ref<Memory> lend_memory(PyRef view) {
@@ -175,27 +187,6 @@ int Buffer::export_as(PyObject *exporter, Py_buffer *view, int flags) noexcept {
   return 0;
 }
 
-void ReceivedBuffers::add(Buffer &buffer) {
-  by_begin_.emplace(extent_of(buffer.layout()).begin, &buffer);
-}
-
-void ReceivedBuffers::remove(const Buffer &buffer) noexcept {
-  auto [each, end] = by_begin_.equal_range(extent_of(buffer.layout()).begin);
-  while (each != end && each->second != &buffer) ++each;
-  if (each != end) by_begin_.erase(each);
-}
-
-Buffer *ReceivedBuffers::find(const Py_buffer &layout) const noexcept {
-  constexpr int kMostTries = 8;
-  const Extent wanted = extent_of(layout);
-  auto each = wanted.begin != nullptr ? by_begin_.upper_bound(wanted.begin) : by_begin_.begin();
-  for (int i = 0; i < kMostTries && each != by_begin_.begin(); ++i) {
-    --each;
-    if (extent_of(each->second->layout()).end >= wanted.end) return each->second;
-  }
-  return nullptr;
-}
-
 PyRef open_buffer(PyObject *object) {
   PyRef view = PyRef::steal(PyMemoryView_FromObject(object));
   if (!view || !holds_objects(PyMemoryView_GET_BUFFER(view.get())->format)) return view;
@@ -207,10 +198,11 @@ Ref<Buffer> lend_buffer(PyRef view, Buffer::Face face, Tier tier) {
   TransferState *const state = transfer_state();
   if (state == nullptr) return {};
   const Py_buffer layout = *PyMemoryView_GET_BUFFER(view.get());
-  if (const BufferObject *const received = received_base(view.get(), state->buffer))
-    return make_ref<Buffer>(face, tier, received->buffer->memory(), layout.buf, layout);
-  if (const Buffer *const around = received_around(layout, state->received))
-    return make_ref<Buffer>(face, tier, around->memory(), layout.buf, layout);
+  if (layout.len == 0) return copy_buffer(view.get(), face);  // there is nothing to be shared
+  if (const PyRef base = received_base(view.get(), state->buffer)) {
+    const Buffer *const received = reinterpret_cast<BufferObject *>(base.get())->buffer;
+    return make_ref<Buffer>(face, tier, received->memory(), layout.buf, layout);
+  }
   // The layout's arrays are the view's, which the loan keeps.
   Ref<Memory> memory = lend_memory(std::move(view));
   if (!memory) return {};

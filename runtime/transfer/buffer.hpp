@@ -4,7 +4,6 @@
 // layout (format, shape, strides) is a copy.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -52,21 +51,6 @@ class Buffer final : public Shared {
   Py_buffer view_{};
 };
 
-/// The memory that an interpreter has received, and whose exporters are there still: what is made
-/// of it, such as an ndarray, is lent on as its owner's, so that an array that goes from one to the
-/// next a million times does not drag a million others behind it. Its lock guards it.
-class ReceivedBuffers final : public RefCounted {
- public:
-  void add(Buffer &buffer);
-  void remove(const Buffer &buffer) noexcept;
-  /// One in which all that `layout` describes lies; null if none is known. Among many that overlap,
-  /// few are looked at.
-  [[nodiscard]] Buffer *find(const Py_buffer &layout) const noexcept;
-
- private:
-  std::multimap<const char *, Buffer *> by_begin_;
-};
-
 // All three are null with a Python exception set: a BufferError or ValueError that says why there
 // is nothing to cross, or a MemoryError.
 
@@ -82,7 +66,6 @@ class ReceivedBuffers final : public RefCounted {
 /// The object in each interpreter that exports a Buffer; of the type TransferState::buffer.
 struct BufferObject {
   PyObject_HEAD Buffer *buffer;  // owned
-  ReceivedBuffers *received;     // owned; has `buffer`
 };
 
 }  // namespace interlock

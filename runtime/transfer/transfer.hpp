@@ -16,7 +16,6 @@
 namespace interlock {
 
 class Move;
-class ReceivedBuffers;
 struct TransferState;
 
 /// Copies `object` and all that it reaches into `message`. `root` names it in errors, for example
@@ -89,7 +88,6 @@ struct TransferState {
   FrozenShells *shells;         // owned; null until there is one
   TypeTable *types;             // owned; see types_of()
   NameTable *names;             // owned; see names_of()
-  ReceivedBuffers *received;    // owned; null until there is one
   PyObject *find_registered;    // interlock._register.find
   PyObject *rebuild_ndarray;    // of NumPy, see parts_of_numpy(); null until one was met
   PyObject *registered;         // type -> what that found, or None; null until first used

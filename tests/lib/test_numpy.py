@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Arrays and dtypes of NumPy, where that is installed."""
 
+import ctypes
 import os
 import pickle
 import sys
@@ -142,18 +143,43 @@ class Arrays(support.TestCase):
             self.assertIsNone(passed())
             self.assertEqual(got.ctypes.data, each.ctypes.data)
 
-    def test_goes_on_for_ever(self):
-        box = [numpy.arange(1000)]
-        first = box[0].ctypes.data
-        for _ in range(3000):
-            self.channel.send(box, move=True)
-            box = self.channel.recv(support.LIMIT)
-        depth, each = 0, box[0]
-        while isinstance(each, (numpy.ndarray, memoryview, pickle.PickleBuffer)) and depth < 10:
-            each = each.base if isinstance(each, numpy.ndarray) else memoryview(each).obj
-            depth += 1
-        self.assertLess(depth, 10)
-        self.assertEqual(box[0].ctypes.data, first)
+    def test_passed_on_for_ever_it_leaves_nothing_behind(self):
+        for array in (numpy.arange(1000), numpy.zeros(0), numpy.zeros((2, 0)), numpy.array(1.5)):
+            box = [array.copy()]
+            first = box[0].ctypes.data
+            for _ in range(1000):
+                self.channel.send(box, move=True)
+                box = self.channel.recv(support.LIMIT)
+            self.assertLess(len(list(self.chain(box[0]))), 6)
+            if array.size:
+                self.assertEqual(box[0].ctypes.data, first)
+
+    def chain(self, each):
+        while isinstance(each, (numpy.ndarray, memoryview)):
+            yield each
+            each = each.base if isinstance(each, numpy.ndarray) else each.obj
+
+    def test_what_looks_elsewhere_is_lent_by_itself(self):
+        base = self.sent(memoryview(bytearray(8)))
+        far = numpy.lib.stride_tricks.as_strided(numpy.frombuffer(base, "u1"), (2,), (1 << 20,))
+        held = weakref.ref(far)
+        got = self.sent(memoryview(far))
+        del far
+        self.assertIsNotNone(held())
+        del got
+        self.assertIsNone(held())
+
+    def test_only_what_is_made_of_lent_memory_is_its_owners(self):
+        """Not what stands where such memory was."""
+        memory = ctypes.create_string_buffer(1000)
+        view = self.sent(memoryview((ctypes.c_char * 1000).from_address(ctypes.addressof(memory))))
+        other = numpy.ctypeslib.as_array((ctypes.c_ubyte * 100).from_address(ctypes.addressof(memory) + 100))
+        held = weakref.ref(other)
+        got = self.sent(memoryview(other))
+        del other
+        self.assertIsNotNone(held())
+        self.assertEqual(got.nbytes, 100)
+        self.assertEqual(view.nbytes, 1000)
 
 
 if __name__ == "__main__":

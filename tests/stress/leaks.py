@@ -12,7 +12,6 @@ import argparse
 import array
 import collections
 import contextlib
-import ctypes
 import dataclasses
 import datetime
 import decimal
@@ -69,16 +68,6 @@ Pair = collections.namedtuple("Pair", "left right")
 
 def doubled(x):
     return 2 * x
-
-
-class Overlay:
-    """Is made of the memory that it gets, as an ndarray is."""
-
-    def __init__(self, memory):
-        self.items = (ctypes.c_char * 256).from_buffer(memory)
-
-    def __reduce_ex__(self, protocol):
-        return Overlay, (pickle.PickleBuffer(self.items),)
 
 
 def failure(n):
@@ -312,7 +301,7 @@ def senders(peer):
     made["dict by call"] = Calling(peer, KINDS["dict"])
     made["exception of a call"] = Raising(peer, None)
     made["dict passed on"] = PassingOn(peer, KINDS["dict"])
-    made["overlay passed on"] = PassingOn(peer, lambda n: Overlay(PIXELS))
+    made["buffer passed on"] = PassingOn(peer, KINDS["buffer out of band"])
     made["list by proxy"] = UsingProxy(peer, KINDS["list"])
     return made
 
