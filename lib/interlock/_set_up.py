@@ -19,12 +19,17 @@ def settings():
     return {
         "path": [each for each in sys.path if isinstance(each, str)],
         "argv": list(sys.argv),
-        "filters": [_plain_filter(each) for each in warnings.filters],
+        "filters": [_plain_filter(each) for each in warnings.filters if _is_everywhere(each[2])],
         "recursion_limit": sys.getrecursionlimit(),
         "switch_interval": sys.getswitchinterval(),
         "dont_write_bytecode": sys.dont_write_bytecode,
         "pycache_prefix": sys.pycache_prefix,
     }
+
+
+def _is_everywhere(category):
+    """Other packages set filters for their categories when they are imported. Nothing is imported for a filter."""
+    return category.__module__ == _MAIN or category.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def _plain_filter(each):

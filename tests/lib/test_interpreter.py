@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 import concurrent.futures
+import importlib
 import os
 import signal
 import sys
+import tempfile
 import textwrap
 import unittest
 import warnings
+from unittest import mock
 
 import interlock
 import support
@@ -13,6 +16,10 @@ import support
 
 def fail(error):
     raise error
+
+
+class OfMain(Warning):
+    pass
 
 
 class Calls(support.TestCase):
@@ -164,6 +171,22 @@ class Inherits(support.TestCase):
             [(f[0], f[2]) for f in i.call(lambda: list(__import__("warnings").filters))][1:],
             [(f[0], f[2]) for f in warnings.filters],
         )
+
+    def test_filters_of_other_packages_are_theirs_to_set(self):
+        """As NumPy does when it is imported, which it refuses in other interpreters."""
+        main = sys.modules["__main__"]
+        with tempfile.TemporaryDirectory() as directory, mock.patch("sys.path", [directory, *sys.path]):
+            with open(os.path.join(directory, "at_home_in_main.py"), "w") as file:
+                file.write("import __main__\nassert __main__.is_main\nclass RankWarning(UserWarning): pass\n")
+            with mock.patch.object(main, "is_main", True, create=True), warnings.catch_warnings():
+                module = importlib.import_module("at_home_in_main")
+                self.addCleanup(sys.modules.pop, "at_home_in_main")
+                before = warnings.filters[:]
+                warnings.simplefilter("always", module.RankWarning)
+                warnings.simplefilter("always", OfMain)
+                i = self.interpreter()
+        names = i.call(lambda: [each[2].__name__ for each in __import__("warnings").filters])
+        self.assertEqual(names, ["OfMain", *(each[2].__name__ for each in before)])
 
     def test_modules_that_main_can_import(self):
         i = self.interpreter()
