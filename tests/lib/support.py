@@ -11,6 +11,7 @@ import interlock
 
 SLOWER = float(os.environ.get("INTERLOCK_TEST_SLOWER", "1"))  # of builds with checks
 ADDRESS_SANITIZER = "address" in os.environ.get("INTERLOCK_TEST_CFLAGS", "")
+THREAD_SANITIZER = "thread" in os.environ.get("INTERLOCK_TEST_CFLAGS", "")
 LIMIT = 60  # seconds that any one thing may take before it counts as hanging
 
 

@@ -408,7 +408,7 @@ class Lifetime(support.TestCase):
         self.assertIsNone(permissions(address))
 
     @needs_maps
-    @unittest.skipIf(support.ADDRESS_SANITIZER, "freed memory is kept for a while")
+    @unittest.skipIf(support.ADDRESS_SANITIZER or support.THREAD_SANITIZER, "freed memory is kept, or has a shadow")
     def test_small_ones_share_pages(self):
         with interlock.Interpreter() as worker:
             before, after = worker.call(freeze_many, 100_000)

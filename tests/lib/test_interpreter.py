@@ -526,6 +526,7 @@ class Closing(support.TestCase):
 
 @unittest.skipUnless(hasattr(os, "fork"), "no fork on this system")
 @unittest.skipIf(support.ADDRESS_SANITIZER, "the locks of its allocator may be held for ever in the child of a fork")
+@unittest.skipIf(support.THREAD_SANITIZER, "takes the threads of the child for those that only the parent has")
 class Fork(support.TestCase):
     def test_a_child_has_a_usable_runtime_and_only_its_own_interpreters(self):
         source = """

@@ -303,6 +303,7 @@ if __name__ == "__main__":
         self.assertEqual(self.run_program(source)[0], "end\n")
 
     @unittest.skipUnless(hasattr(os, "fork"), "no fork() on this system")
+    @unittest.skipIf(support.THREAD_SANITIZER, "takes the threads of the child for those that only the parent has")
     def test_the_child_of_a_fork_has_proxies_of_its_own(self):
         source = """
 import os, interlock
