@@ -152,14 +152,14 @@ bool Encoder::write_known(PyObject *object, bool &written) {
   PyTypeObject *const type = Py_TYPE(object);
   const bool is_class = PyType_Check(object) != 0;
   // Who made the metaclass, or has registered something for it, may have a say.
-  if (type != &PyType_Type && type != &PyFunction_Type &&
-      !(is_class && is_dtype_class(reinterpret_cast<PyTypeObject *>(object)))) {
+  if (type != &PyType_Type && type != &PyFunction_Type) {
     PyObject *reducer = nullptr;
     if ((is_class && type->tp_getattro != PyType_Type.tp_getattro) ||
         Py_TYPE(type)->tp_hash != PyType_Type.tp_hash || !is_remembered(type))
       return true;
     if (!find_reducer(type, reducer)) return false;
-    if (reducer != nullptr) return true;
+    const bool is_dtype = is_class && is_dtype_class(reinterpret_cast<PyTypeObject *>(object));
+    if (reducer != nullptr && !(is_dtype && is_function_of_numpy(reducer))) return true;
   }
   const Place place = place_of(object);
   if (place.module && place.name &&

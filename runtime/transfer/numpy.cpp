@@ -52,6 +52,14 @@ bool is_dtype_class(const PyTypeObject *type) noexcept {
   return is_static(Py_TYPE(type), "numpy._DTypeMeta");
 }
 
+bool is_function_of_numpy(PyObject *object) noexcept {
+  PyObject *const module = PyFunction_Check(object) ? PyFunction_GetModule(object) : nullptr;
+  const bool is_text = module != nullptr && PyUnicode_Check(module);
+  const char *const name = is_text ? PyUnicode_AsUTF8(module) : nullptr;
+  PyErr_Clear();
+  return name != nullptr && std::strncmp(name, "numpy", 5) == 0;
+}
+
 bool is_ndarray(const PyTypeObject *type) noexcept { return is_static(type, "numpy.ndarray"); }
 
 /// The parts of a dtype or array; null without an exception if it has to say them.

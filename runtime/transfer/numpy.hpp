@@ -12,6 +12,8 @@ namespace interlock {
 /// its class gives, which is in numpy.dtypes (NumPy 1.25 and newer); the reducer that copyreg has
 /// for such classes says that they cross by their names.
 [[nodiscard]] bool is_dtype_class(const PyTypeObject *type) noexcept;
+/// Whether a function says that it is of NumPy, as that reducer does.
+[[nodiscard]] bool is_function_of_numpy(PyObject *object) noexcept;
 /// Whether a class is numpy.ndarray itself.
 [[nodiscard]] bool is_ndarray(const PyTypeObject *type) noexcept;
 

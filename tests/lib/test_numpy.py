@@ -119,6 +119,9 @@ class Arrays(support.TestCase):
         with mock.patch.dict("copyreg.dispatch_table", {numpy.ndarray: lambda array: (list, (array.tolist(),))}):
             self.assertEqual(self.sent(numpy.arange(3)), [0, 1, 2])
         self.assertIsInstance(self.sent(numpy.arange(3)), numpy.ndarray)
+        with mock.patch.dict("copyreg.dispatch_table", {type(numpy.dtype): lambda each: (getattr, (numpy, "int8"))}):
+            self.assertIs(self.sent(numpy.dtypes.Int64DType), numpy.int8)
+        self.assertIs(self.sent(numpy.dtypes.Int64DType), numpy.dtypes.Int64DType)
 
     def test_one_in_two_places_stays_one(self):
         array = numpy.arange(3)
