@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
 import concurrent.futures
-import importlib
 import os
 import signal
 import sys
-import tempfile
 import textwrap
 import unittest
 import warnings
-from unittest import mock
 
 import interlock
 import support
@@ -16,10 +13,6 @@ import support
 
 def fail(error):
     raise error
-
-
-class OfMain(Warning):
-    pass
 
 
 class Calls(support.TestCase):
@@ -148,57 +141,6 @@ class Calls(support.TestCase):
         self.assertEqual((stats["state"], stats["queued"]), ("running", 0))
         self.assertGreaterEqual(stats["tasks"], 1)
         self.assertIn("worker", repr(self.i))
-
-
-class Inherits(support.TestCase):
-    def test_path_arguments_and_warning_filters(self):
-        sys.path.insert(0, "/nowhere/particular")
-        self.addCleanup(sys.path.remove, "/nowhere/particular")
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", "special .*", RuntimeWarning)
-            i = self.interpreter()
-        self.assertEqual(i.call(lambda: list(__import__("sys").path)), sys.path)
-        self.assertEqual(i.call(lambda: __import__("sys").argv), sys.argv)
-
-        def warn(text):
-            import warnings
-
-            warnings.warn(text, RuntimeWarning)
-
-        with self.assertRaises(RuntimeWarning):
-            i.call(warn, "special case")
-        self.assertEqual(
-            [(f[0], f[2]) for f in i.call(lambda: list(__import__("warnings").filters))][1:],
-            [(f[0], f[2]) for f in warnings.filters],
-        )
-
-    def test_filters_of_other_packages_are_theirs_to_set(self):
-        """As NumPy does when it is imported, which it refuses in other interpreters."""
-        main = sys.modules["__main__"]
-        with tempfile.TemporaryDirectory() as directory, mock.patch("sys.path", [directory, *sys.path]):
-            with open(os.path.join(directory, "at_home_in_main.py"), "w") as file:
-                file.write("import __main__\nassert __main__.is_main\nclass RankWarning(UserWarning): pass\n")
-            with mock.patch.object(main, "is_main", True, create=True), warnings.catch_warnings():
-                module = importlib.import_module("at_home_in_main")
-                self.addCleanup(sys.modules.pop, "at_home_in_main")
-                before = warnings.filters[:]
-                warnings.simplefilter("always", module.RankWarning)
-                warnings.simplefilter("always", OfMain)
-                i = self.interpreter()
-        names = i.call(lambda: [each[2].__name__ for each in __import__("warnings").filters])
-        self.assertEqual(names, ["OfMain", *(each[2].__name__ for each in before)])
-
-    def test_modules_that_main_can_import(self):
-        i = self.interpreter()
-        self.assertEqual(i.call(lambda: __import__("support").LIMIT), support.LIMIT)
-
-    def test_the_home_thread_is_the_main_thread_of_the_interpreter(self):
-        def look():
-            import threading
-
-            return threading.current_thread() is threading.main_thread()
-
-        self.assertTrue(self.interpreter().call(look))
 
 
 def dispositions(*numbers):

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What a new interpreter takes over from the one that creates it."""
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from unittest import mock
+
+import support
+
+
+class OfMain(Warning):
+    pass
+
+
+class Inherits(support.TestCase):
+    def test_path_arguments_and_warning_filters(self):
+        sys.path.insert(0, "/nowhere/particular")
+        self.addCleanup(sys.path.remove, "/nowhere/particular")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "special .*", RuntimeWarning)
+            i = self.interpreter()
+        self.assertEqual(i.call(lambda: list(__import__("sys").path)), sys.path)
+        self.assertEqual(i.call(lambda: __import__("sys").argv), sys.argv)
+
+        def warn(text):
+            import warnings
+
+            warnings.warn(text, RuntimeWarning)
+
+        with self.assertRaises(RuntimeWarning):
+            i.call(warn, "special case")
+        self.assertEqual(
+            [(f[0], f[2]) for f in i.call(lambda: list(__import__("warnings").filters))][1:],
+            [(f[0], f[2]) for f in warnings.filters],
+        )
+
+    def test_filters_of_other_packages_are_theirs_to_set(self):
+        """As NumPy does when it is imported, which it refuses in other interpreters."""
+        main = sys.modules["__main__"]
+        with tempfile.TemporaryDirectory() as directory, mock.patch("sys.path", [directory, *sys.path]):
+            with open(os.path.join(directory, "at_home_in_main.py"), "w") as file:
+                file.write("import __main__\nassert __main__.is_main\nclass RankWarning(UserWarning): pass\n")
+            with mock.patch.object(main, "is_main", True, create=True), warnings.catch_warnings():
+                module = importlib.import_module("at_home_in_main")
+                self.addCleanup(sys.modules.pop, "at_home_in_main")
+                before = warnings.filters[:]
+                warnings.simplefilter("always", module.RankWarning)
+                warnings.simplefilter("always", OfMain)
+                i = self.interpreter()
+        names = i.call(lambda: [each[2].__name__ for each in __import__("warnings").filters])
+        self.assertEqual(names, ["OfMain", *(each[2].__name__ for each in before)])
+
+    def test_modules_that_main_can_import(self):
+        i = self.interpreter()
+        self.assertEqual(i.call(lambda: __import__("support").LIMIT), support.LIMIT)
+
+    def test_the_home_thread_is_the_main_thread_of_the_interpreter(self):
+        def look():
+
+            return threading.current_thread() is threading.main_thread()
+
+        self.assertTrue(self.interpreter().call(look))
+
+
+if __name__ == "__main__":
+    support.main()
