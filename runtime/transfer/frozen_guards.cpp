@@ -3,6 +3,9 @@
 // anything is frozen; the wrappers of methods (3.13-3.15) are each interpreter's own.
 #include "transfer/frozen_guards.hpp"
 
+#include <iterator>
+#include <vector>
+
 #include "base/python_compat_frozen.hpp"
 #include "transfer/freeze.hpp"
 
@@ -25,6 +28,72 @@ PyObject *new_reference(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
     }
   }
   return original_new_reference(type, args, kwargs);
+}
+
+newfunc original_new_code = nullptr;
+PyCFunctionFastWithKeywords original_replace = nullptr;
+
+/// Code interns its names in the very tuple that it is given: a copy instead of a frozen one.
+PyRef writable(PyObject *object) {
+  if (!PyTuple_CheckExact(object) || arena_of(object) == nullptr) return PyRef::borrow(object);
+  const PyRef items = PyRef::steal(PySequence_List(object));
+  return items ? PyRef::steal(PyList_AsTuple(items.get())) : PyRef();
+}
+
+PyObject *new_code(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
+  const Py_ssize_t count = PyTuple_GET_SIZE(args);
+  const PyRef values = PyRef::steal(PyTuple_New(count));
+  for (Py_ssize_t i = 0; values && i < count; ++i) {
+    PyRef value = writable(PyTuple_GET_ITEM(args, i));
+    if (!value) return nullptr;
+    PyTuple_SET_ITEM(values.get(), i, value.release());
+  }
+  return values ? original_new_code(type, values.get(), kwargs) : nullptr;
+}
+
+PyObject *replace_code(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names) {
+  const Py_ssize_t all = count + (names != nullptr ? PyTuple_GET_SIZE(names) : 0);
+  std::vector<PyRef> held;
+  std::vector<PyObject *> values;
+  for (Py_ssize_t i = 0; i < all; ++i) {
+    if (!held.emplace_back(writable(args[i]))) return nullptr;
+    values.push_back(held.back().get());
+  }
+  return original_replace(self, values.data(), count, names);
+}
+
+/// `replace` or `__replace__`; null, without an exception, if it is no method as expected.
+PyMethodDescrObject *code_method(const char *name) noexcept {
+  const PyRef methods = PyRef::steal(PyType_GetDict(&PyCode_Type));
+  PyObject *const method = methods ? PyDict_GetItemString(methods.get(), name) : nullptr;
+  PyErr_Clear();
+  if (method == nullptr || !Py_IS_TYPE(method, &PyMethodDescr_Type)) return nullptr;
+  auto *const descriptor = reinterpret_cast<PyMethodDescrObject *>(method);
+  const bool is_fast = descriptor->d_method->ml_flags == (METH_FASTCALL | METH_KEYWORDS);
+  return is_fast ? descriptor : nullptr;
+}
+
+/// Definitions are the process's, the descriptors that refer to them an interpreter's.
+void install_in_code_methods() noexcept {
+  static constexpr const char *kNames[] = {"replace", "__replace__"};
+  static PyMethodDef definitions[2];
+  static const bool is_made = [] {
+    for (std::size_t i = 0; i < std::size(kNames); ++i) {
+      const PyMethodDescrObject *const method = code_method(kNames[i]);
+      if (method == nullptr) return false;
+      definitions[i] = *method->d_method;
+      definitions[i].ml_meth =
+          reinterpret_cast<PyCFunction>(reinterpret_cast<void *>(replace_code));
+      // The two are one function.
+      original_replace = reinterpret_cast<PyCFunctionFastWithKeywords>(
+          reinterpret_cast<void *>(method->d_method->ml_meth));
+    }
+    return true;
+  }();
+  for (std::size_t i = 0; is_made && i < std::size(kNames); ++i) {
+    PyMethodDescrObject *const method = code_method(kNames[i]);
+    if (method != nullptr) method->d_method = &definitions[i];
+  }
 }
 
 #ifndef PyFrozenDict_CheckExact  // since 3.15 there is no dict behind
@@ -120,9 +189,11 @@ bool install_frozen_guards() {
   if (!can_freeze()) return true;
   static const bool is_installed = [] {
     original_new_reference = std::exchange(_PyWeakref_RefType.tp_new, new_reference);
+    original_new_code = std::exchange(PyCode_Type.tp_new, new_code);
     install_in_proxy_type();
     return true;
   }();
+  install_in_code_methods();
   return is_installed && install_in_wrappers();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What CPython's own types would do to frozen objects, and must not: a mappingproxy hands the dict
 // behind it to other objects' comparison and `|`, which may write to it; a weak reference is
-// entered into its object.
+// entered into its object; code interns its names in the tuple that it is given.
 #pragma once
 
 #include "base/python_compat.hpp"

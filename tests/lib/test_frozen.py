@@ -28,6 +28,10 @@ from frozen import Open, new, plain, sample
 from interlock import freeze
 
 
+def renamed(names):
+    return (lambda left, right: left).__code__.replace(co_varnames=names).co_varnames
+
+
 class Uses(support.TestCase):
     """What could write to them: caches, interned strings, weak references. A write would end the process."""
 
@@ -104,6 +108,26 @@ class Uses(support.TestCase):
         self.assertEqual(dict(**freeze({new(["k", "w"]): 1})), {"kw": 1})
         self.assertEqual(str(b"x", **freeze({new(["enc", "oding"]): "ascii"})), "x")
         self.assertEqual(collections.namedtuple("N", freeze([new(["aa", "a"])]))(1).aaa, 1)
+
+    def test_names_of_code(self):
+        def function(first, second):
+            return first.real
+
+        code = function.__code__
+        names = freeze(("left_one", "right_one"))
+        for replace in (code.replace, functools.partial(types.CodeType.replace, code), code.__replace__):
+            self.assertEqual(replace(co_varnames=names).co_varnames, names)
+            self.assertEqual(replace(co_names=names).co_names, names)
+            self.assertEqual(replace(co_consts=freeze((None, ("text", names)))).co_consts[1], ("text", names))
+        self.assertEqual(self.interpreter().call(renamed, names), names)
+        arguments = [0, 0, 0, 2, 0, 0, code.co_code, freeze((None,)), names, names, "file", "name", "qualname", 1]
+        arguments += [code.co_linetable, code.co_exceptiontable]
+        made = types.CodeType(*arguments, freeze(("free_one",)), freeze(("cell_one",)))
+        self.assertEqual((made.co_names, made.co_freevars, made.co_cellvars), (names, ("free_one",), ("cell_one",)))
+        with self.assertRaises(TypeError):
+            code.replace(freeze((1,)))
+        with self.assertRaisesRegex(SystemError, "non-string"):
+            code.replace(co_names=freeze((1,)))
 
     def test_names_of_globals(self):
         space = {freeze(new(["na", "me"])): 7}
