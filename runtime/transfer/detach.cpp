@@ -63,6 +63,13 @@ namespace {
 constexpr std::size_t kAhead = 8;
 void fetch(const PyObject *object) noexcept { __builtin_prefetch(object); }
 
+/// Those of a list that comes after what is inside the present container: it has been asked for
+/// before.
+void fetch_contents(PyObject *object) noexcept {
+  if (object == nullptr || Py_TYPE(object) != &PyList_Type) return;
+  __builtin_prefetch(reinterpret_cast<PyListObject *>(object)->ob_item);
+}
+
 /// What was made one after the other mostly stands so in memory, and is visited last things first:
 /// what comes soon stands somewhat before what is there now.
 void fetch_before(const void *memory) noexcept {
@@ -193,7 +200,10 @@ bool Detachment::visit_all() {
   bool is_held = false;
   for (;;) {
     if (opened_ != nullptr) {
-      if (count != 0 && !put_off({first, count, stride}, owner, is_held)) return false;
+      if (count != 0) {
+        fetch_contents(first[(count - 1) * stride]);
+        if (!put_off({first, count, stride}, owner, is_held)) return false;
+      }
       owner = std::exchange(opened_, nullptr);
       is_held = opened_is_held_;
       Slots rest;
