@@ -16,8 +16,8 @@ _numbers = itertools.count(1)
 class Interpreter:
     """An isolated Python interpreter with its own lock; it runs calls in order on its home thread.
 
-    It starts with this interpreter's sys.path, sys.argv and warning filters. Use it as a context
-    manager, or close() it. An Interpreter that is sent to another interpreter stands for the same one.
+    It starts with this interpreter's sys.path, sys.argv and warning filters, but for those of
+    categories that other packages define. Use it as a context manager, or close() it. An Interpreter that is sent to another interpreter stands for the same one.
     """
 
     def __init__(self, name=None):

@@ -15,7 +15,7 @@ struct TrackedRun {
 };
 
 /// Runs change their interpreter whole: to take each object out of one list and to put it into
-/// another writes to three others each time, which is most of what moving a million objects costs.
+/// another writes to its neighbours each time, a quarter of what moving many objects costs.
 /// Writes PyGC_Head (pycore_gc.h; 3.13, 3.14 since 3.14.5, 3.15): two words before the object, the
 /// next and the previous one, with notes of the collector in the low bits of the latter. The
 /// collector of 3.14.0-3.14.4 and of early 3.15 has notes in the former, too; there, and where

@@ -101,23 +101,9 @@ bool is_named(PyObject *object) {
                                                        PyLong_AsUnsignedLong(value));
 }
 
-}  // namespace
-
-bool still_holds(PyObject *watched) noexcept {
-  if (!PyList_Check(watched)) return false;
-  bool all = true;
-  for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(watched); ++i) {
-    PyObject *const each = PyList_GET_ITEM(watched, i);
-    all = PyTuple_Check(each) && PyTuple_GET_SIZE(each) == 3 &&
-          holds(PyTuple_GET_ITEM(each, 0), PyTuple_GET_ITEM(each, 1), PyTuple_GET_ITEM(each, 2));
-  }
-  PyErr_Clear();
-  return all;
-}
-
 /// Interned: CPython makes the names of a static type anew each time, and names are known as
 /// objects.
-[[nodiscard]] static PyRef interned(PyRef text) noexcept {
+[[nodiscard]] PyRef interned(PyRef text) noexcept {
   if (!text || !PyUnicode_CheckExact(text.get())) return text;
   PyObject *name = text.release();
   PyUnicode_InternInPlace(&name);
@@ -129,7 +115,7 @@ struct Place {
   PyRef module;
   PyRef name;
 };
-[[nodiscard]] static Place place_of(PyObject *object) noexcept {
+[[nodiscard]] Place place_of(PyObject *object) noexcept {
   Place place;
   if (PyFunction_Check(object)) {
     place.module = PyRef::borrow(PyFunction_GetModule(object));
@@ -145,6 +131,20 @@ struct Place {
   }
   PyErr_Clear();
   return place;
+}
+
+}  // namespace
+
+bool still_holds(PyObject *watched) noexcept {
+  if (!PyList_Check(watched)) return false;
+  bool all = true;
+  for (Py_ssize_t i = 0; all && i < PyList_GET_SIZE(watched); ++i) {
+    PyObject *const each = PyList_GET_ITEM(watched, i);
+    all = PyTuple_Check(each) && PyTuple_GET_SIZE(each) == 3 &&
+          holds(PyTuple_GET_ITEM(each, 0), PyTuple_GET_ITEM(each, 1), PyTuple_GET_ITEM(each, 2));
+  }
+  PyErr_Clear();
+  return all;
 }
 
 /// A class or function that can be named, or whose definition is there, without running code.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What is known of NumPy, whose arrays are what is moved most: their own __reduce_ex__(5) spends
-// most of its time on imports, and two thirds of an array's parts describe its items, mostly in one
-// of two dozen ways. Anything else about an array is as its own parts say.
+// most of its time on imports, and its dtype is mostly one of two dozen that NumPy makes once.
+// Anything else about an array is as its own parts say.
 #pragma once
 
 #include "base/python_compat.hpp"
