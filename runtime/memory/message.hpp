@@ -130,11 +130,13 @@ class Message {
   /// Adds that to `tally`.
   void count(Tally &tally) const noexcept {
     const Body *const owned = body();
-    if (owned != nullptr && owned->shared().empty() && owned->rebuilt == 0) {
-      tally.add(Tier::kCopied, owned->objects, owned->size * sizeof(std::uint64_t));
-    } else {
-      tally.add(contents());
-    }
+    if (owned == nullptr || !owned->shared().empty()) return tally.add(contents());
+    const std::uint64_t bytes = owned->size * sizeof(std::uint64_t);
+    const std::uint32_t copied = owned->objects - owned->rebuilt;
+    if (owned->rebuilt == 0) return tally.add(Tier::kCopied, 1, copied, bytes);
+    const bool is_rebuilt = tier_of(tag_of(header())) == Tier::kRebuilt;
+    tally.add(Tier::kCopied, is_rebuilt ? 0 : 1, copied, bytes);
+    tally.add(Tier::kRebuilt, is_rebuilt ? 1 : 0, owned->rebuilt, 0);
   }
   /// Memory that the message occupies, in bytes.
   [[nodiscard]] std::size_t size() const noexcept;

@@ -36,10 +36,10 @@ class Tally : public RefCounted {
       change(counts_[i].bytes, contents.tiers[i].bytes);
     }
   }
-  /// The same for one message, all of which is of one tier.
-  void add(Tier tier, std::uint64_t objects, std::uint64_t bytes) noexcept {
+  /// The same for one tier.
+  void add(Tier tier, std::uint64_t messages, std::uint64_t objects, std::uint64_t bytes) noexcept {
     Count &count = counts_[static_cast<std::size_t>(tier)];
-    change(count.messages, 1);
+    change(count.messages, messages);
     change(count.objects, objects);
     change(count.bytes, bytes);
   }

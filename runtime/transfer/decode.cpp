@@ -5,6 +5,7 @@
 #include "base/check.hpp"
 #include "interpreter/arena_pins.hpp"
 #include "transfer/decoder.hpp"
+#include "transfer/flat.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/holes.hpp"
 #include "transfer/inline_record.hpp"
@@ -52,7 +53,7 @@ PyObject *decode(TransferState &state, const Message &message) {
   if (is_inline_int(message)) return state.ints.make(inline_int(message));
   if (is_frozen(message)) return read_frozen(state, message.header());
   const Message::Body *const body = message.body();
-  if (body != nullptr && body->is_flat) return decode_flat(state, *body);
+  if (body != nullptr && body->is_flat) return decode_flat(state, message);
   return decode_first(message, SIZE_MAX);
 }
 

@@ -6,6 +6,7 @@
 
 #include "transfer/encoder.hpp"
 #include "transfer/explain.hpp"
+#include "transfer/flat.hpp"
 #include "transfer/freeze.hpp"
 #include "transfer/inline_record.hpp"
 #include "transfer/leaves.hpp"

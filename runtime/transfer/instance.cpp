@@ -6,20 +6,6 @@
 #include "transfer/rebuild.hpp"
 
 namespace interlock {
-namespace {
-
-/// As find_attributes(), if nothing but the object leads to them. Its dict leads to the same
-/// places: if something else holds that, an attribute with one reference may be met twice.
-[[nodiscard]] bool find_own_attributes(PyObject *object, const TypeFacts &facts,
-                                       Attributes &attributes) noexcept {
-  if (!find_attributes(object, facts, attributes)) return false;
-  if (facts.kind == TypeFacts::Kind::kSlots) return true;
-  PyObject *const dict = InlineValues::dict_of(object);
-  return dict == nullptr || Py_REFCNT(dict) == 1;
-}
-
-}  // namespace
-
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   Attributes attributes;
   if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return true;
@@ -28,9 +14,7 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
     written = true;
     return begin_instance(object, *layout);
   }
-  for (std::size_t i = 0; i < attributes.count; ++i) {
-    if (has_a_say(attributes.name(i))) return true;
-  }
+  if (has_a_say(attributes)) return true;
   if (!is_remembered(type) && !is_careful_now()) return false;
   PyObject *reducer = nullptr;
   if (!find_reducer(type, reducer)) return false;
@@ -127,17 +111,11 @@ bool Decoder::open_instance(Frame &frame) {
     return false;
   }
   const TypeFacts &facts = types_of(*state).find(type);
-  const auto has_names = [&](PyObject *const *own) {
-    for (std::size_t i = 0; i < frame.size; ++i) {
-      if (own[2 * i] != names[2 * i]) return false;
-    }
-    return true;
-  };
+  const bool is_inline = has_places(facts, type, names, frame.size);
   Filling filling = Filling::kByState;
   if (facts.kind == TypeFacts::Kind::kAttributes) {
     filling = Filling::kInDict;
-  } else if (facts.kind == TypeFacts::Kind::kSlots && facts.slots.size() == 2 * frame.size &&
-             has_names(facts.slots.data())) {
+  } else if (has_slots(facts, names, frame.size)) {
     filling = Filling::kInSlots;
   }
   if (filling == Filling::kByState) {
@@ -148,12 +126,9 @@ bool Decoder::open_instance(Frame &frame) {
     frame.object = type->tp_alloc(type, 0);
     if (frame.object == nullptr) return false;
   }
-  if (filling == Filling::kInDict && InlineValues::has_type(type)) {
-    DictTable &own = InlineValues::names(type);
+  if (is_inline) {
     const InlineValues *const values = InlineValues::without_dict(frame.object);
-    if (values != nullptr && frame.size <= values->capacity() && frame.size <= own.entries() &&
-        has_names(own.unicode_entries()))
-      filling = Filling::kInline;
+    if (values != nullptr && frame.size <= values->capacity()) filling = Filling::kInline;
   }
   frame.filling = filling;
   return true;

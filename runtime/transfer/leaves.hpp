@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Records of objects that hold no others, and of containers that hold only a few of those: what
-// most messages are.
+// Records of objects that hold no others.
 #pragma once
 
 #include "base/python_compat.hpp"
 #include "memory/message_builder.hpp"
-#include "transfer/transfer.hpp"
 
 namespace interlock {
 
@@ -35,12 +33,5 @@ inline void put_character(MessageBuilder &records, PyObject *text) noexcept {
 /// kByteArray. `next`, the word after the header, moves on. A new reference, or null with a Python
 /// exception set.  Thread: attached.
 [[nodiscard]] PyObject *read_plain_leaf(std::uint64_t header, const std::uint64_t *&next);
-
-/// Encodes a tuple, a list, or a dict of a shape that is known, if it holds only a few leaves, and
-/// none of them twice; false if it is anything else. Nothing in the message refers to anything.
-/// Thread: attached. Runs no Python code; leaves no exception set.
-[[nodiscard]] bool encode_flat(TransferState &state, PyObject *object, Message &message) noexcept;
-/// Builds the object of such a message: a new reference, or null with a Python exception set.
-[[nodiscard]] PyObject *decode_flat(TransferState &state, const Message::Body &body);
 
 }  // namespace interlock

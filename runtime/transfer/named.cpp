@@ -104,7 +104,8 @@ bool is_named(PyObject *object) {
 /// Interned: CPython makes the names of a static type anew each time, and names are known as
 /// objects.
 [[nodiscard]] PyRef interned(PyRef text) noexcept {
-  if (!text || !PyUnicode_CheckExact(text.get())) return text;
+  if (!text || !PyUnicode_CheckExact(text.get()) || PyUnicode_CHECK_INTERNED(text.get()))
+    return text;
   PyObject *name = text.release();
   PyUnicode_InternInPlace(&name);
   return PyRef::steal(name);
@@ -145,6 +146,16 @@ bool still_holds(PyObject *watched) noexcept {
   }
   PyErr_Clear();
   return all;
+}
+
+std::size_t number_of_class(TransferState &state, PyTypeObject *type) noexcept {
+  if (Py_TYPE(type) != &PyType_Type) return NameTable::kNone;
+  auto *const object = reinterpret_cast<PyObject *>(type);
+  NameTable &table = names_of(state);
+  const Place place = place_of(object);
+  const bool is_there =
+      place.module && place.name && is_found(object, place.module.get(), place.name.get(), table);
+  return is_there ? table.find_global(place.module.get(), place.name.get()) : NameTable::kNone;
 }
 
 /// A class or function that can be named, or whose definition is there, without running code.

@@ -99,6 +99,19 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   return write_under(object, std::move(parts));
 }
 
+bool has_no_reducer(const TransferState &state, PyTypeObject *type) noexcept {
+  if (state.new_object == nullptr) return false;
+  PyObject *const key = reinterpret_cast<PyObject *>(type);
+  const std::size_t count = Registrations::instance().count();
+  const bool is_known = count == 0 || (state.registrations == count &&
+                                       PyDict_GetItemWithError(state.registered, key) == Py_None);
+  const bool has_none = is_known && PyDict_GetItemWithError(state.reducers, key) == nullptr &&
+                        PyDict_GetItemWithError(state.dispatch_table, key) == nullptr &&
+                        PyErr_Occurred() == nullptr;
+  PyErr_Clear();
+  return has_none;
+}
+
 bool Encoder::is_remembered(PyTypeObject *type) const noexcept {
   if (state_.new_object == nullptr) return false;
   const std::size_t count = Registrations::instance().count();

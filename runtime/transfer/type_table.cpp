@@ -109,12 +109,44 @@ constexpr const char *kOwnWays[] = {"__reduce_ex__", "__reduce__", "__getstate__
   return facts;
 }
 
+[[nodiscard]] bool has_same_names(PyObject *const *names, PyObject *const *others,
+                                  std::size_t count) noexcept {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (names[2 * i] != others[2 * i]) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-bool has_a_say(PyObject *name) noexcept {
-  if (PyUnicode_GET_LENGTH(name) < 2 || PyUnicode_READ_CHAR(name, 1) != '_') return false;
-  return std::ranges::any_of(
-      kOwnWays, [&](const char *each) { return PyUnicode_EqualToUTF8(name, each) != 0; });
+bool has_a_say(const Attributes &attributes) noexcept {
+  for (std::size_t i = 0; i < attributes.count; ++i) {
+    PyObject *const name = attributes.name(i);
+    if (PyUnicode_GET_LENGTH(name) < 2 || PyUnicode_READ_CHAR(name, 1) != '_') continue;
+    const auto is_name = [&](const char *way) { return PyUnicode_EqualToUTF8(name, way) != 0; };
+    if (std::ranges::any_of(kOwnWays, is_name)) return true;
+  }
+  return false;
+}
+
+bool has_slots(const TypeFacts &facts, PyObject *const *names, std::size_t count) noexcept {
+  return facts.kind == TypeFacts::Kind::kSlots && facts.slots.size() == 2 * count &&
+         has_same_names(facts.slots.data(), names, count);
+}
+
+bool has_places(const TypeFacts &facts, PyTypeObject *type, PyObject *const *names,
+                std::size_t count) noexcept {
+  if (facts.kind != TypeFacts::Kind::kAttributes || !InlineValues::has_type(type)) return false;
+  DictTable &own = InlineValues::names(type);
+  return count <= own.entries() && has_same_names(own.unicode_entries(), names, count);
+}
+
+bool find_own_attributes(PyObject *object, const TypeFacts &facts,
+                         Attributes &attributes) noexcept {
+  if (!find_attributes(object, facts, attributes)) return false;
+  if (facts.kind == TypeFacts::Kind::kSlots) return true;
+  PyObject *const dict = InlineValues::dict_of(object);
+  return dict == nullptr || Py_REFCNT(dict) == 1;
 }
 
 bool find_attributes(PyObject *object, const TypeFacts &facts, Attributes &attributes) noexcept {

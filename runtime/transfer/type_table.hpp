@@ -105,7 +105,18 @@ struct Attributes {
 /// in place. Thread: attached. Runs no Python code.
 [[nodiscard]] bool find_attributes(PyObject *object, const TypeFacts &facts,
                                    Attributes &attributes) noexcept;
-/// Whether an instance that has an attribute of this name itself says how it is copied.
-[[nodiscard]] bool has_a_say(PyObject *name) noexcept;
+/// The same, if nothing but the object leads to them. Its dict leads to the same places: if
+/// something else holds that, an attribute with one reference may be met twice.
+[[nodiscard]] bool find_own_attributes(PyObject *object, const TypeFacts &facts,
+                                       Attributes &attributes) noexcept;
+/// Whether an instance that has these attributes itself says how it is copied.
+[[nodiscard]] bool has_a_say(const Attributes &attributes) noexcept;
+/// Whether slots of these names, each with a word behind it, are all that an instance has, in that
+/// order.
+[[nodiscard]] bool has_slots(const TypeFacts &facts, PyObject *const *names,
+                             std::size_t count) noexcept;
+/// Whether attributes of these names are the first that an instance has a place in itself for.
+[[nodiscard]] bool has_places(const TypeFacts &facts, PyTypeObject *type, PyObject *const *names,
+                              std::size_t count) noexcept;
 
 }  // namespace interlock
