@@ -21,14 +21,14 @@ class RefCounted {
   RefCounted &operator=(const RefCounted &) = delete;
 
   /// Thread: any.
-  void retain() noexcept {
+  void retain(std::uint32_t references = 1) noexcept {
     // Relaxed: whoever copies a reference already has one; nothing is published.
-    fetch_add_relaxed(count_, 1);
+    fetch_add_relaxed(count_, references);
   }
   /// Thread: any. Destroys the object with its last reference.
-  void release() noexcept {
+  void release(std::uint32_t references = 1) noexcept {
     // SYNC(last release): the releases before the last one happen before the destructor.
-    if (fetch_sub_acq_rel(count_, 1) == 1 && !is_from_parent()) delete this;
+    if (fetch_sub_acq_rel(count_, references) == references && !is_from_parent()) delete this;
   }
 
   /// In the child of a fork, whether the object was made by the parent: its locks may be held, and

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/arena_pins.hpp"
 
+#include <utility>
+
 namespace interlock {
 namespace {
 
@@ -42,10 +44,12 @@ Ref<ArenaMemory> ArenaPins::default_memory() {
 
 void ArenaPins::pin_slow(ArenaMemory &memory) {
   if (pinned_.insert(&memory).second) memory.retain();
+  if (stock_ != 0) last_->release(std::exchange(stock_, 0));
   last_ = &memory;
 }
 
 ArenaPins::~ArenaPins() {
+  if (stock_ != 0) last_->release(stock_);
   for (ArenaMemory *const each : pinned_) each->release();
 }
 

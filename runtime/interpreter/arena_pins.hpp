@@ -26,6 +26,26 @@ class ArenaPins final : public RefCounted {
   void pin(ArenaMemory &memory) {
     if (&memory != last_) pin_slow(memory);
   }
+  /// Gives out a reference to `memory`, whose objects the interpreter has, for a message; pins it.
+  /// It comes from a stock, since interpreters that send and receive at the same time would wait
+  /// for each other's count.
+  void take_reference(ArenaMemory &memory) {
+    pin(memory);
+    if (stock_ == 0) {
+      memory.retain(kBatch);
+      stock_ = kBatch;
+    }
+    --stock_;
+  }
+  /// Pins `memory`, and takes over a reference to it.
+  void adopt_reference(ArenaMemory &memory) {
+    pin(memory);
+    if (stock_ == 2 * kBatch) {
+      memory.release(kBatch);
+      stock_ = kBatch;
+    }
+    ++stock_;
+  }
   /// Where the interpreter freezes what is given no arena.
   [[nodiscard]] Ref<ArenaMemory> default_memory();
 
@@ -36,7 +56,10 @@ class ArenaPins final : public RefCounted {
   friend Ref<T> make_ref(Args &&...args);
   void pin_slow(ArenaMemory &memory);
 
+  static constexpr std::uint32_t kBatch = 64;
+
   ArenaMemory *last_ = nullptr;
+  std::uint32_t stock_ = 0;                   // references to last_ that nobody uses; owned
   std::unordered_set<ArenaMemory *> pinned_;  // owned
   Ref<ArenaMemory> default_;
 };

@@ -116,7 +116,7 @@ Contents Message::contents() const noexcept {
 
 Message Message::from_frozen(const void *object, ArenaMemory &memory) noexcept {
   memory.retain();
-  return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
+  return adopt_frozen(object);
 }
 
 Message Message::copy() const noexcept {

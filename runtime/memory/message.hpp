@@ -78,6 +78,15 @@ class Message {
   /// Of an object in an arena, with that arena's memory.  Thread: any to which that is known to
   /// live.
   [[nodiscard]] static Message from_frozen(const void *object, ArenaMemory &memory) noexcept;
+  /// The same, taking over a reference to that memory.
+  [[nodiscard]] static Message adopt_frozen(const void *object) noexcept {
+    return Message(reinterpret_cast<std::uintptr_t>(object) | kFrozenMark);
+  }
+  /// Empties one of a frozen object, whose reference the caller takes over.
+  [[nodiscard]] void *leak_frozen() noexcept {
+    const auto object = static_cast<std::uintptr_t>(std::exchange(word_, 0) - kFrozenMark);
+    return reinterpret_cast<void *>(object);
+  }
   [[nodiscard]] static Message from_none();
   [[nodiscard]] static Message from_bool(bool value);
   [[nodiscard]] static Message from_int64(std::int64_t value) {
@@ -112,6 +121,8 @@ class Message {
   [[nodiscard]] bool empty() const noexcept { return word_ == 0; }
   /// One record, whose header header() gives. Otherwise, unless empty, there is a body().
   [[nodiscard]] bool is_inline() const noexcept { return (word_ & 3) != 0; }
+  /// Of a frozen object. There is no body().
+  [[nodiscard]] bool is_frozen() const noexcept { return (word_ & 3) == kFrozenMark; }
   /// The first record's header; not for an empty message.
   [[nodiscard]] std::uint64_t header() const noexcept {
     if ((word_ & 1) != 0) return static_cast<std::uint64_t>(static_cast<std::int64_t>(word_) >> 1);
@@ -129,6 +140,7 @@ class Message {
   [[nodiscard]] Contents contents() const noexcept;
   /// Adds that to `tally`.
   void count(Tally &tally) const noexcept {
+    if (is_frozen()) return tally.add(Tier::kShared, 1, 1, 0);
     const Body *const owned = body();
     if (owned == nullptr || !owned->shared().empty()) return tally.add(contents());
     const std::uint64_t bytes = owned->size * sizeof(std::uint64_t);
@@ -145,7 +157,6 @@ class Message {
   friend class MessageBuilder;
   explicit Message(Body *body) noexcept : word_(reinterpret_cast<std::uintptr_t>(body)) {}
   explicit Message(std::uint64_t word) noexcept : word_(word) {}
-  [[nodiscard]] bool is_frozen() const noexcept { return (word_ & 3) == kFrozenMark; }
   void destroy_owned() noexcept;
   [[nodiscard]] static Message from_large_int(std::int64_t value);
   [[nodiscard]] std::optional<std::int64_t> as_large_int() const noexcept;

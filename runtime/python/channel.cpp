@@ -80,8 +80,8 @@ PyObject *create(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   return reinterpret_cast<PyObject *>(self);
 }
 
-PyObject *finish_recv(PyObject *self, const Status &status, const Message &message) {
-  return status.ok() ? decode(state_of(self).transfer, message) : raise(status);
+PyObject *finish_recv(PyObject *self, const Status &status, Message &message) {
+  return status.ok() ? consume(state_of(self).transfer, message) : raise(status);
 }
 
 PyObject *recv(PyObject *self, PyObject *const *values, Py_ssize_t count, PyObject *names) {
@@ -108,16 +108,16 @@ PyObject *try_recv(PyObject *self, PyObject *) {
 
 /// The list of what `messages` carry. If some cannot be rebuilt, the exception of the first one has
 /// the others in its attribute `received`: they have been taken, and would be lost.
-PyObject *decode_all(std::span<const Message> messages, ModuleState &state) {
+PyObject *consume_all(std::span<Message> messages, ModuleState &state) {
   PyRef list = PyRef::steal(PyList_New(static_cast<Py_ssize_t>(messages.size())));
   if (!list) return nullptr;
   PyObject_GC_UnTrack(list.get());  // rebuilding runs code, which must not find it half full
   PyRef failure;
   Py_ssize_t size = 0;
   IntRecycler::Series ints(state.transfer.ints);
-  for (const Message &message : messages) {
+  for (Message &message : messages) {
     PyObject *const item =
-        is_inline_int(message) ? ints.make(inline_int(message)) : decode(message);
+        is_inline_int(message) ? ints.make(inline_int(message)) : consume(state.transfer, message);
     if (item != nullptr) {
       PyList_SET_ITEM(list.get(), size++, item);
     } else {
@@ -168,7 +168,7 @@ PyObject *recv_many(PyObject *self, PyObject *const *values, Py_ssize_t count, P
         run_detached([&] { return channel->recv_many_until(messages, received, deadline); });
     if (!status.ok()) return raise(status);
   }
-  return decode_all(messages.first(received), *state);
+  return consume_all(messages.first(received), *state);
 }
 
 PyObject *next(PyObject *self) {

@@ -57,6 +57,13 @@ PyObject *decode(TransferState &state, const Message &message) {
   return decode_first(message, SIZE_MAX);
 }
 
+PyObject *consume(TransferState &state, Message &message) {
+  if (!is_frozen(message)) return decode(state, message);
+  auto *const object = static_cast<PyObject *>(message.leak_frozen());
+  state.pins->adopt_reference(*ArenaMemory::of(object));
+  return object;
+}
+
 PyObject *decode_first(const Message &message, std::size_t count) {
   return Decoder(message, count).run();
 }

@@ -68,7 +68,8 @@ Status encode(TransferState &state, PyObject *object, const char *root, Message 
     return {};
   }
   if (ArenaMemory *const memory = arena_of(object)) {
-    message = Message::from_frozen(object, *memory);
+    state.pins->take_reference(*memory);
+    message = Message::adopt_frozen(object);
     return {};
   }
   if (encode_flat(state, object, message)) {

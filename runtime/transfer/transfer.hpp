@@ -42,6 +42,8 @@ struct TransferState;
 [[nodiscard]] PyObject *decode(const Message &message);
 /// The same for a caller who has the state of the interpreter at hand.
 [[nodiscard]] PyObject *decode(TransferState &state, const Message &message);
+/// The same for a message that nobody needs any more; it may be empty afterwards.
+[[nodiscard]] PyObject *consume(TransferState &state, Message &message);
 /// The same for a message that carries a tuple, of which only the first `count` items are built.
 [[nodiscard]] PyObject *decode_first(const Message &message, std::size_t count);
 

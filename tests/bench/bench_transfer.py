@@ -34,6 +34,7 @@ HAS_SYNCOBJ = sys.version_info < (3, 14)  # 3.13 pickles all or nothing, as its 
 RECORDS = 100_000
 NODES = 1 << 19  # of the tree: a list and an int each
 BATCH = 200  # small messages on their way at a time
+BATCHES = 20  # of them in a round: one alone finds cold caches, and is over before clocks tell much
 HOPS = 50  # of a large object in a round
 clock = time.perf_counter
 
@@ -297,7 +298,8 @@ def measure(row, ways, rounds):
     for turn in range(min(rounds, row.most_rounds)):
         for way in names[turn % len(names) :] + names[: turn % len(names)]:
             gc.collect()
-            times[way].append(getattr(ways, way)(row.make, row.count))
+            batches = BATCHES if row.count > 1 else 1
+            times[way].append(statistics.fmean(getattr(ways, way)(row.make, row.count) for _ in range(batches)))
     return times
 
 
