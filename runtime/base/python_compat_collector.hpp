@@ -95,6 +95,8 @@ class CollectorList {
     }
   }
 
+  class Aside;
+
  private:
   struct Head {
     std::uintptr_t next = 0;
@@ -166,6 +168,47 @@ class CollectorList {
     PyObject_GC_Track(second);
     return is_count && count_of(generation) == count;
   }
+};
+
+/// Tracked objects that the collector does not look at for now: they are linked in a list of their
+/// own, counted and tracked as before, so that one that is freed leaves it. Needs verified().
+/// Thread: attached, to the same interpreter for the whole lifetime.
+class CollectorList::Aside {
+ public:
+  Aside() noexcept = default;
+  Aside(const Aside &) = delete;
+  Aside &operator=(const Aside &) = delete;
+  ~Aside() { put_back(); }
+
+  /// A tracked object, which is no part of a collection that is going on.
+  void add(PyObject *object) noexcept {
+    Head &head = head_of(object);
+    Head &before = *head_at(head.previous & ~kNotes);
+    Head &after = *head_at(head.next);
+    before.next = address_of(after);
+    set_previous(after, before);
+    Head &last = *head_at(list_.previous);
+    last.next = address_of(head);
+    set_previous(head, last);
+    head.next = address_of(list_);
+    list_.previous = address_of(head);
+  }
+  /// Puts them all among the youngest.
+  void put_back() noexcept {
+    if (list_.next == address_of(list_)) return;
+    Head &generation = generation_by(object_at(list_.next));
+    Head &first = *head_at(list_.next);
+    Head &last = *head_at(list_.previous);
+    Head &before = *head_at(generation.previous);
+    before.next = address_of(first);
+    set_previous(first, before);
+    last.next = address_of(generation);
+    generation.previous = address_of(last);
+    list_.next = list_.previous = address_of(list_);
+  }
+
+ private:
+  Head list_{.next = address_of(list_), .previous = address_of(list_)};
 };
 
 }  // namespace interlock

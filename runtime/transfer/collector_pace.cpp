@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "transfer/collector_pace.hpp"
 
-#include "base/python_compat.hpp"
-
 namespace interlock {
 namespace {
 
@@ -51,16 +49,8 @@ void CollectorPause::end(CollectorPace &pace) {
   if (!is_on_) return;
   resume();
   is_on_ = false;
-  pace.before_attaching(made_.size());
-  track_all();
-}
-
-void CollectorPause::track_all() noexcept {
-  for (const PyRef &each : made_) {
-    // Code that the message led to may have done so.
-    if (PyObject_GC_IsTracked(each.get()) == 0) PyObject_GC_Track(each.get());
-  }
-  made_.clear();
+  pace.before_attaching(count_);
+  made_.put_back();
 }
 
 }  // namespace interlock

@@ -6,9 +6,8 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
-#include "base/python_compat.hpp"
+#include "base/python_compat_collector.hpp"
 
 namespace interlock {
 
@@ -32,30 +31,27 @@ class CollectorPace {
   std::size_t survivors_;  // of the last full one
 };
 
-/// While a message with many containers is rebuilt: the collector neither runs nor knows them, so
-/// that it need not look at what is still being made. It runs when they are all there, just before
-/// it is told of them, so that what an earlier message brought and the program has dropped is not
-/// looked at either. Thread: attached, for the whole lifetime.
+/// While a message with many containers is rebuilt: the collector does not run, so that it need not
+/// look at what is still being made. It runs when they are all there and set aside, so that it
+/// looks at what was made before, and at these only next time, when the program has dropped many.
+/// Thread: attached, for the whole lifetime.
 class CollectorPause {
  public:
   CollectorPause() = default;
   CollectorPause(const CollectorPause &) = delete;
   CollectorPause &operator=(const CollectorPause &) = delete;
-  /// Without end(), because of an error: what code has kept of it is like any other object.
-  ~CollectorPause() {
-    resume();
-    track_all();
-  }
+  ~CollectorPause() { resume(); }
 
-  /// So many containers are about to be made.
-  void begin(std::size_t count) {
-    made_.reserve(count);
+  void begin() {
     is_on_ = true;
     pause();
   }
   [[nodiscard]] bool is_on() const noexcept { return is_on_; }
-  /// The collector is to know a container later; one that has just been made, and is complete.
-  void add(PyObject *container) { made_.push_back(PyRef::borrow(container)); }
+  /// A tracked container that has just been made, and is complete.
+  void add(PyObject *container) noexcept {
+    ++count_;
+    if (knows_list_) made_.add(container);
+  }
   /// All are complete.
   void end(CollectorPace &pace);
   /// Around what may run code for long.
@@ -67,11 +63,11 @@ class CollectorPause {
   }
 
  private:
-  void track_all() noexcept;
-
+  const bool knows_list_ = CollectorList::verified();
   bool is_on_ = false;
   bool was_enabled_ = false;
-  std::vector<PyRef> made_;
+  std::size_t count_ = 0;
+  CollectorList::Aside made_;
 };
 
 }  // namespace interlock

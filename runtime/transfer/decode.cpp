@@ -89,7 +89,7 @@ PyObject *Decoder::run() {
   constexpr std::size_t kMany = 1000;
   const Message::Body *const body = message_.body();
   const bool pauses = body != nullptr && body->plain_containers >= kMany;
-  if (pauses) pause_.begin(body->plain_containers);
+  if (pauses) pause_.begin();
   PyRef object = PyRef::steal(read_all());
   TransferState *const state = pauses && object ? transfer_state() : nullptr;
   if (state != nullptr) pause_.end(state->pace);
@@ -129,21 +129,15 @@ inline bool Decoder::close(Frame &frame, PyObject *&object) {
   return true;
 }
 
-void Decoder::hide(Frame &frame) noexcept {
-  frame.is_hidden = pause_.is_on() && PyObject_GC_IsTracked(frame.object) != 0;
-  if (frame.is_hidden) PyObject_GC_UnTrack(frame.object);
-}
-
 void Decoder::track(const Frame &frame, PyObject *object) {
-  // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
-  const bool is_plain_tuple = frame.tag == Tag::kTuple && !frame.has_objects;
-  if (pause_.is_on()) {
-    if (frame.has_objects || (frame.is_hidden && !is_plain_tuple)) pause_.add(object);
-  } else if (is_plain_tuple) {
+  if (!frame.is_own) return;
+  if (frame.tag == Tag::kTuple && !frame.has_objects) {
+    // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
     if (frame.size != 0) PyObject_GC_UnTrack(object);
-  } else if (frame.has_objects && PyObject_GC_IsTracked(object) == 0) {
-    PyObject_GC_Track(object);
+    return;
   }
+  if (frame.has_objects && PyObject_GC_IsTracked(object) == 0) PyObject_GC_Track(object);
+  if (pause_.is_on() && PyObject_GC_IsTracked(object) != 0) pause_.add(object);
 }
 
 inline PyObject *Decoder::read_numbered_leaf(std::uint64_t header) {
@@ -260,7 +254,6 @@ bool Decoder::open(std::uint64_t header) {
     case Tag::kInstance:
       frame.slot = static_cast<std::size_t>(operand_of(header));
       if (!open_instance(frame)) return false;
-      hide(frame);
       if ((header & kNumbered) != 0) number(frame.object);
       break;
     case Tag::kFrozenSet:
@@ -293,7 +286,7 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
     frame.size *= 2;
   }
   if (frame.object == nullptr) return false;
-  hide(frame);
+  frame.is_own = true;
   const bool is_late = frame.tag == Tag::kTuple && (header & kEarly) == 0;
   if ((header & kNumbered) != 0 && !is_late) number(frame.object);
   return true;

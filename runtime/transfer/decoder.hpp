@@ -61,7 +61,7 @@ class Decoder {
     Tag tag;
     std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
-    bool is_hidden = false;    // from the collector, which would know it
+    bool is_own = false;       // nobody else has made it or knows it before it is complete
     Filling filling = Filling::kInDict;
   };
 
@@ -80,7 +80,6 @@ class Decoder {
   [[nodiscard]] bool read_shape(std::size_t size);
   [[nodiscard]] bool open(std::uint64_t header);
   [[nodiscard]] bool open_container(Frame &frame, std::uint64_t header);
-  void hide(Frame &frame) noexcept;
   [[nodiscard]] bool build(std::uint64_t header);
   [[nodiscard]] bool use(std::uint64_t header);
 
@@ -107,7 +106,7 @@ class Decoder {
     return frame.have == frame.size && (!late || frame.object != nullptr);
   }
   static void release(Frame &frame) noexcept;
-  /// Tells the collector of a container that is complete, or will.
+  /// Tells the collector of a container that is complete.
   void track(const Frame &frame, PyObject *object);
   [[nodiscard]] PyObject **add_number();
   void number(PyObject *object) { *add_number() = Py_NewRef(object); }

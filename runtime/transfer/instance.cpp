@@ -125,6 +125,7 @@ bool Decoder::open_instance(Frame &frame) {
   } else {
     frame.object = type->tp_alloc(type, 0);
     if (frame.object == nullptr) return false;
+    frame.is_own = true;
   }
   if (is_inline) {
     const InlineValues *const values = InlineValues::without_dict(frame.object);

@@ -209,6 +209,122 @@ class Lists(support.TestCase):
             self.assertEqual(box, expected)
 
 
+class Keyed:
+    """Is a key, which runs code when a dict is filled."""
+
+    def __init__(self, number):
+        self.number = number
+
+    def __eq__(self, other):
+        return self.number == other.number
+
+    def __hash__(self):
+        if self.number % 500 == 0:
+            gc.collect()
+        return self.number
+
+
+def item(number):
+    """One of every container, with others in it and without."""
+    parts = [number], (number,), {"a": number}, {number: [number]}, {number, "a"}, frozenset([number]), ([number],)
+    return [*parts, list(parts), {"a": [number], "b": {}}, Keyed(number)]
+
+
+def tracked(obj):
+    """Whether the collector knows each part, in the order of the walk."""
+    found = [gc.is_tracked(obj)]
+    if isinstance(obj, dict):
+        obj = obj.items()
+    elif isinstance(obj, Keyed):
+        obj = [obj.number]
+    if not isinstance(obj, (int, str)):
+        for each in obj:
+            found += tracked(each)
+    return found
+
+
+class LargeCopies(support.TestCase):
+    """While a large message is rebuilt, what is complete is set aside."""
+
+    def arrived(self, obj):
+        channel = interlock.Channel(1)
+        channel.send(obj)
+        return channel.recv()
+
+    def test_is_known_as_what_a_small_message_brought(self):
+        expected = tracked(self.arrived(item(7)))
+        got = self.arrived([item(7 + each) for each in range(SIZE)])
+        for each in got:
+            self.assertEqual(tracked(each), expected)
+        counts = known(set(map(id, got)) | {id(part) for each in got for part in each if gc.is_tracked(part)})
+        self.assertEqual(set(counts.values()), {1})
+        gc.collect()
+        self.assertEqual([each[:6] for each in got], [item(7 + each)[:6] for each in range(SIZE)])
+
+    def test_code_that_collects_meanwhile(self):
+        for _ in range(3):
+            keys = [[{Keyed(each): [each]}, [each]] for each in range(1000)]
+            got = self.arrived(keys)
+            self.assertEqual(got, keys)
+            got.append(got)
+            parts = {id(part) for each in got for part in each}
+            self.assertEqual(set(known(parts).values()), {1})
+
+    def test_message_that_cannot_be_rebuilt(self):
+        """What was set aside is freed, and leaves no trace."""
+        channel = interlock.Channel(1)
+        message = [item(each) for each in range(1, SIZE)]
+
+        def fail(channel):
+            import collections
+
+            taken = collections.__dict__.pop("OrderedDict")
+            try:
+                channel.recv()
+            except AttributeError as error:
+                return str(error)
+            finally:
+                collections.OrderedDict = taken
+
+        def count():
+            gc.collect()
+            return len(gc.get_objects())
+
+        with interlock.Interpreter() as peer:
+            counts = []
+            for _ in range(4):
+                channel.send([message, collections.OrderedDict])
+                self.assertIn("OrderedDict", peer.call(fail, channel))
+                counts.append(peer.call(count))
+            self.assertLess(abs(counts[3] - counts[1]), SIZE)
+            channel.send(message)
+            self.assertEqual(peer.call(lambda: len(channel.recv())), SIZE - 1)
+
+    def test_garbage_that_arrived_is_found(self):
+        class Witness:
+            def __del__(self):
+                ended.append(1)
+
+        ended = []
+        graph = [item(each) for each in range(SIZE)]
+        for each in graph:
+            each.append(graph)
+        got = self.arrived(graph)
+        got.append(Witness())
+        del got, each
+        gc.collect()
+        self.assertEqual(ended, [1])
+
+    def test_on_and_on_with_collections(self):
+        threshold = gc.get_threshold()
+        gc.set_threshold(10, 2, 2)
+        self.addCleanup(gc.set_threshold, *threshold)
+        box = expected = [item(each) for each in range(SIZE)]
+        for _ in range(20):
+            box = self.arrived(box)
+        self.assertEqual([each[:6] for each in box], [each[:6] for each in expected])
+
+
 if __name__ == "__main__":
     if not interlock.features["move"] and "PYTHONMALLOC" not in os.environ:  # -X dev
         os.environ["PYTHONMALLOC"] = "mimalloc"
