@@ -255,13 +255,13 @@ class Maker:
         self.serial += 1
         return self.serial
 
-    def graph(self, size):
-        """A graph of about `size` objects; any of them may be what leads to the rest."""
+    def graph(self, size, is_plain=False):
+        """A graph of about `size` objects; any of them may be what leads to the rest. Plain ones run no code."""
         rng = self.rng
         self.nodes = []
         self.keys = []  # those of them that can be hashed
         for _ in range(size):
-            self.add(rng.choice(self.MAKERS)(self))
+            self.add(rng.choice(self.PLAIN_MAKERS if is_plain else self.MAKERS)(self))
         self.add_cycles()
         way = rng.randrange(8)
         if way == 0 and self.nodes:
@@ -380,6 +380,18 @@ class Maker:
     def frozenset(self):
         return frozenset([self.number(), *self.some(self.key)] * self.rng.randrange(2))
 
+    def plain(self):
+        way = self.rng.randrange(7)
+        if way == 0:
+            return {self.integer(): self.any(), self.text(): self.any()}
+        if way == 1:
+            return {self.text() for _ in range(3)}
+        if way == 2:
+            return Plain(self.leaf())  # alone, it may be told by a few words
+        if way == 3:
+            return Record(self.number(), *self.some(self.any, 4))
+        return (list, tuple, tuple)[way - 4](self.some(self.any))
+
     def deque(self):
         if self.rng.random() < 0.5:  # so many that they move
             return collections.deque([*([each] for each in range(40)), *self.some(self.any)])
@@ -461,6 +473,7 @@ class Maker:
         deque, bytearray, array, memoryview, *[instance] * 3, point, attributes, subclassed_leaf, exception, callable,
         standard, nest, frozen,
     )  # fmt: skip
+    PLAIN_MAKERS = (*[leaf] * 4, *[plain] * 6, dicts_of_a_shape)
 
 
 def is_key(node):

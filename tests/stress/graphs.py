@@ -315,7 +315,11 @@ class Round:
         return arrived
 
     def graph(self):
-        made = self.maker.graph(self.rng.choice((0, 1, 3, 10, 30, 30, 90)) + 1)
+        is_plain = self.rng.random() < 0.2
+        sizes = (
+            (0, 0, 3, 30, 90, 1500) if is_plain else (0, 1, 3, 10, 30, 30, 90)
+        )  # a receiver takes large ones otherwise
+        made = self.maker.graph(self.rng.choice(sizes) + 1, is_plain)
         if self.rng.random() < 0.5:
             self.maker.nodes = []  # else they are held, too, while the graph leaves
         return made
