@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How exceptions cross: the object itself where it can, always the text of its traceback."""
 
+import collections
+import itertools
+import types
+
 __all__ = ["RemoteError", "RemoteTraceback"]
 
 
@@ -32,22 +36,87 @@ class RemoteTraceback(Exception):
 
 def describe(exception):
     """(traceback text, class name, message, the exception), as decode_exception() expects it."""
+    cls = type(exception)
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    # An interrupt interrupts whatever runs: the exception being handled then is not its context,
+    # and showing that would run code of the program's while interrupts wait.
+    chain = cls is not KeyboardInterrupt
+    message = ""
     try:
         import traceback
 
-        # An interrupt interrupts whatever runs: the exception being handled then is not its context,
-        # and showing that would run code of the program's while interrupts wait.
-        chain = type(exception) is not KeyboardInterrupt
-        text = "".join(traceback.format_exception(exception, chain=chain))
+        if not any(map(_is_too_long, _chain(exception) if chain else [exception])):
+            text = "".join(traceback.format_exception(exception, chain=chain))
+        else:
+            message = "it holds too much to be shown" if _is_too_long(exception) else str(exception)
+            frames = traceback.format_tb(exception.__traceback__)
+            text = "".join(["Traceback (most recent call last):\n", *frames, f"{name}: {message}\n"])
     except Exception:
         text = ""
-    cls = type(exception)
-    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
     try:
-        message = str(exception)
+        message = message or str(exception)
     except Exception:
         message = "its message cannot be shown"
     return text, name, message, exception
+
+
+def _chain(exception):
+    """The exceptions that a traceback shows."""
+    found, left = {}, [exception]
+    while left:
+        each = left.pop()
+        if each is None or id(each) in found:
+            continue
+        found[id(each)] = each
+        left += each.__cause__, each.__context__
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
+    return found.values()
+
+
+def _is_too_long(exception):
+    """Whether the text of an exception that only shows its arguments would be too long. What they hold in several places
+    is shown as often, with all that it holds: the text of a hundred objects may have no end."""
+    if isinstance(type(exception).__str__, types.FunctionType):
+        return False  # its class says what it shows
+    left, around, weight = [exception.args], set(), 0
+    while left:
+        obj = left.pop()
+        if type(obj) is _End:
+            around.discard(obj.key)
+            continue
+        weight += 1 + (len(obj) // 100 if isinstance(obj, (str, bytes, bytearray)) else 0)
+        if weight > _MOST:
+            return True
+        parts = _parts(obj)
+        if parts and id(obj) not in around:
+            around.add(id(obj))
+            left.append(_End(id(obj)))
+            left += parts
+    return False
+
+
+_MOST = 10_000  # objects, or hundreds of characters
+
+
+class _End:
+    """Stands where all that an object shows has been met."""
+
+    def __init__(self, key):
+        self.key = key
+
+
+def _parts(obj):
+    """What repr() of an object is likely to show."""
+    if isinstance(obj, dict):
+        return list(itertools.islice(itertools.chain(obj, obj.values()), _MOST + 1))
+    if isinstance(obj, (list, tuple, set, frozenset, collections.deque)):
+        return list(itertools.islice(obj, _MOST + 1))
+    if isinstance(obj, BaseException):
+        return list(obj.args)
+    if isinstance(type(obj).__repr__, types.FunctionType):
+        return list(getattr(obj, "__dict__", {}).values())
+    return []
 
 
 def restore(parts):
