@@ -171,7 +171,8 @@ class CollectorList {
 };
 
 /// Tracked objects that the collector does not look at for now: they are linked in a list of their
-/// own, counted and tracked as before, so that one that is freed leaves it. Needs verified().
+/// own, counted and tracked as before, so that one that is freed leaves it. Needs verified(). Its
+/// address is in them: it must stay where it is, also while other stacks run.
 /// Thread: attached, to the same interpreter for the whole lifetime.
 class CollectorList::Aside {
  public:

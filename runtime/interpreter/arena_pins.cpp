@@ -44,12 +44,16 @@ Ref<ArenaMemory> ArenaPins::default_memory() {
 
 void ArenaPins::pin_slow(ArenaMemory &memory) {
   if (pinned_.insert(&memory).second) memory.retain();
-  if (stock_ != 0) last_->release(std::exchange(stock_, 0));
+  give_back_stock();
   last_ = &memory;
 }
 
+void ArenaPins::give_back_stock() noexcept {
+  if (stock_ != 0) last_->release(std::exchange(stock_, 0));
+}
+
 ArenaPins::~ArenaPins() {
-  if (stock_ != 0) last_->release(stock_);
+  give_back_stock();
   for (ArenaMemory *const each : pinned_) each->release();
 }
 

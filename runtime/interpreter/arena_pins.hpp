@@ -55,6 +55,7 @@ class ArenaPins final : public RefCounted {
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
   void pin_slow(ArenaMemory &memory);
+  void give_back_stock() noexcept;
 
   static constexpr std::uint32_t kBatch = 64;
 

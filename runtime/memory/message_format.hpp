@@ -35,8 +35,8 @@ enum class Tag : std::uint8_t {
   kShared,      // operand: index of a Shared of the message
   kMoved,       // the same: of a MovedGraph, which is received once
   kMarked,      // operand: the index of an item of the list that the last Shared, a MovedGraph, is
-  kPart,    // operand: the index of a part of the graph in which the message is to fill the holes
-  kFrozen,  // operand: the address of an object in an arena, whose memory the message holds
+  kPart,        // operand: the index of a part of the graph in which the message is to fill the holes
+  kFrozen,      // operand: the address of an object in an arena, whose memory the message holds
   kKnownGlobal,  // operand: which of KnownNames: a module, then names that lead to the object
   // Operand: how many child records follow.
   kTuple,  // numbered when it is full, unless kEarly; then perhaps kUseTuple

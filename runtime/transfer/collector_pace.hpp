@@ -33,8 +33,8 @@ class CollectorPace {
 
 /// While a message with many containers is rebuilt: the collector does not run, so that it need not
 /// look at what is still being made. It runs when they are all there and set aside, so that it
-/// looks at what was made before, and at these only next time, when the program has dropped many.
-/// Thread: attached, for the whole lifetime.
+/// looks at what was made before, and at these only next time, when the program has dropped many;
+/// where CollectorList is not verified, at all of them. Thread: attached, for the whole lifetime.
 class CollectorPause {
  public:
   CollectorPause() = default;
@@ -44,6 +44,7 @@ class CollectorPause {
 
   void begin() {
     is_on_ = true;
+    knows_list_ = CollectorList::verified();
     pause();
   }
   [[nodiscard]] bool is_on() const noexcept { return is_on_; }
@@ -63,7 +64,7 @@ class CollectorPause {
   }
 
  private:
-  const bool knows_list_ = CollectorList::verified();
+  bool knows_list_ = false;
   bool is_on_ = false;
   bool was_enabled_ = false;
   std::size_t count_ = 0;

@@ -131,11 +131,7 @@ inline bool Decoder::close(Frame &frame, PyObject *&object) {
 
 void Decoder::track(const Frame &frame, PyObject *object) {
   if (!frame.is_own) return;
-  if (frame.tag == Tag::kTuple && !frame.has_objects) {
-    // As CPython's collector does when it finds out: it need not visit what leads to no cycle.
-    if (frame.size != 0) PyObject_GC_UnTrack(object);
-    return;
-  }
+  // A tuple that leads to no cycle need not be visited, as CPython's collector finds out by itself.
   if (frame.has_objects && PyObject_GC_IsTracked(object) == 0) PyObject_GC_Track(object);
   if (pause_.is_on() && PyObject_GC_IsTracked(object) != 0) pause_.add(object);
 }
@@ -273,6 +269,8 @@ bool Decoder::open_container(Frame &frame, std::uint64_t header) {
     if (frames_.size() == 1 && limit_ < frame.size) frame.size = limit_;
     frame.object = PyTuple_New(static_cast<Py_ssize_t>(frame.size));
     frame.slot = (header & kNumbered) != 0 && (header & kEarly) == 0;
+    // Code that the message leads to may look at what the collector knows: not at half a tuple.
+    if (frame.object != nullptr && frame.size != 0) PyObject_GC_UnTrack(frame.object);
   } else if (frame.tag == Tag::kDictOf) {
     if (!set_shape(frame, header)) return false;
     frame.object = PyDict_Copy(frame.second);

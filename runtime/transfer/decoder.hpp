@@ -26,6 +26,8 @@ class Decoder {
         end_(next_ + (message.is_inline() ? 1 : message.body()->size)),
         limit_(limit),
         graph_(graph) {}
+  /// Of a message whose first record describes instances of `type`, which was imported.
+  Decoder(const Message &message, PyObject *type) : Decoder(message, SIZE_MAX) { type_ = type; }
   ~Decoder();
   Decoder(const Decoder &) = delete;
   Decoder &operator=(const Decoder &) = delete;
@@ -61,7 +63,7 @@ class Decoder {
     Tag tag;
     std::uint8_t parts = 0;    // kReduce: of BuildPart, those not yet applied
     bool has_objects = false;  // kTuple, kDictOf: some that the collector may know
-    bool is_own = false;       // nobody else has made it or knows it before it is complete
+    bool is_own = false;       // made here, by CPython alone
     Filling filling = Filling::kInDict;
   };
 
@@ -118,6 +120,7 @@ class Decoder {
   const std::uint64_t *const end_;
   const std::size_t limit_;
   const MovedGraph *const graph_;
+  PyObject *type_ = nullptr;  // what the next place of a class leads to, if that is known
   SmallVector<Frame, 8> frames_;
   SmallVector<PyObject *, 8> numbered_;  // owned
   std::vector<PyRef> shapes_;            // a dict of each, with None as values

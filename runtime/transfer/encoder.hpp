@@ -204,8 +204,6 @@ class Encoder {
   // transfer/reduce.cpp: what crosses by its parts.
   [[nodiscard]] bool write_by_parts(PyObject *object, PyTypeObject *type);
   [[nodiscard]] bool find_reducer(PyTypeObject *type, PyObject *&reducer);
-  /// Whether find_reducer() runs no code for this type.
-  [[nodiscard]] bool is_remembered(PyTypeObject *type) const noexcept;
   [[nodiscard]] bool find_registered(PyTypeObject *type, PyObject *&reducer);
   [[nodiscard]] PyRef parts_of(PyObject *object, PyObject *reducer);
   [[nodiscard]] PyRef parts_by_protocol(PyObject *object);

@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "base/check.hpp"
 #include "memory/message_builder.hpp"
 #include "transfer/decoder.hpp"
 #include "transfer/freeze.hpp"
@@ -20,9 +21,7 @@ class FlatWriter {
   explicit FlatWriter(TransferState &state) noexcept : state_(state) {}
 
   [[nodiscard]] bool write(PyObject *object) noexcept {
-    if (arena_of(object) != nullptr ||
-        (state_.shells != nullptr && state_.shells->find(object) != nullptr))
-      return false;
+    if (state_.shells != nullptr && state_.shells->find(object) != nullptr) return false;
     PyTypeObject *const type = Py_TYPE(object);
     if (type == &PyTuple_Type) {
       const auto size = static_cast<std::size_t>(PyTuple_GET_SIZE(object));
@@ -69,10 +68,15 @@ class FlatWriter {
     if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return false;
     const std::size_t size = attributes.count;
     if (size == 0 || size > kMostItems || has_a_say(attributes)) return false;
-    const std::size_t shape = names_of(state_).find_known(attributes.names, size);
+    const NameTable &table = names_of(state_);
+    const std::size_t shape = table.find_known(attributes.names, size);
     if (shape == NameTable::kNone) return false;
     const std::size_t number = number_of_class(state_, type);
     if (number == NameTable::kNone || !has_no_reducer(state_, type)) return false;
+    // Keys that were compared may have run code.
+    if (!find_own_attributes(object, types_of(state_).find(type), attributes) ||
+        !table.has_keys(shape, attributes.names, attributes.count))
+      return false;
     records_.put(make_header(Tag::kLayout, shape, kKnown));
     records_.put(make_header(Tag::kKnownGlobal, number));
     records_.put(make_header(Tag::kInstance, 0));  // of the first layout
@@ -89,7 +93,7 @@ class FlatWriter {
   [[nodiscard]] bool write_leaf(PyObject *object) noexcept {
     PyTypeObject *const type = Py_TYPE(object);
     if (type == &PyLong_Type) {
-      if (!is_compact_int(object)) return false;
+      if (!is_compact_int(object) || arena_of(object) != nullptr) return false;
       records_.put(record_of_compact_int(object));
     } else if (type == &PyUnicode_Type) {
       return write_text(object);
@@ -182,7 +186,7 @@ class FlatWriter {
     return read_leaves(next, slots, 1, size) ? object.release() : nullptr;
   }
   InlineValues *const values = InlineValues::without_dict(object.get());
-  if (values == nullptr || size > values->capacity()) return nullptr;
+  CHECK(values != nullptr && size <= values->capacity());  // as has_places() has it
   for (std::size_t i = 0; i < size; ++i) {
     const std::uint64_t header = *next++;
     PyObject *const value = read_plain_leaf(header, next);
@@ -194,7 +198,7 @@ class FlatWriter {
 
 }  // namespace
 
-bool encode_flat(TransferState &state, PyObject *object, Message &message) noexcept {
+bool encode_flat(TransferState &state, PyObject *object, Message &message) {
   FlatWriter writer(state);
   return writer.write(object) && writer.take(message);
 }
@@ -215,7 +219,7 @@ PyObject *decode_flat(TransferState &state, const Message &message) {
           ? read_instance(state, next + 2, names, reinterpret_cast<PyTypeObject *>(type.get()))
           : nullptr;
   if (object != nullptr || PyErr_Occurred() != nullptr) return object;
-  return decode_first(message, SIZE_MAX);
+  return Decoder(message, type.get()).run();
 }
 
 }  // namespace interlock

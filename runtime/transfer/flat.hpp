@@ -12,8 +12,9 @@
 namespace interlock {
 
 /// False if `object` is anything else, or not known well enough to be asked nothing.
-/// Thread: attached. Runs no Python code; leaves no exception set.
-[[nodiscard]] bool encode_flat(TransferState &state, PyObject *object, Message &message) noexcept;
+/// Thread: attached. May run Python code, where keys in tables of classes are compared; leaves no
+/// exception set.
+[[nodiscard]] bool encode_flat(TransferState &state, PyObject *object, Message &message);
 /// Builds the object of such a message: a new reference, or null with a Python exception set.
 /// Thread: attached. May run Python code: the class of an instance is imported.
 [[nodiscard]] PyObject *decode_flat(TransferState &state, const Message &message);

@@ -6,6 +6,7 @@
 #include "transfer/rebuild.hpp"
 
 namespace interlock {
+
 bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written) {
   Attributes attributes;
   if (!find_own_attributes(object, types_of(state_).find(type), attributes)) return true;
@@ -15,7 +16,7 @@ bool Encoder::write_instance(PyObject *object, PyTypeObject *type, bool &written
     return begin_instance(object, *layout);
   }
   if (has_a_say(attributes)) return true;
-  if (!is_remembered(type) && !is_careful_now()) return false;
+  if (!is_remembered(state_, type) && !is_careful_now()) return false;
   PyObject *reducer = nullptr;
   if (!find_reducer(type, reducer)) return false;
   // That may have run code.

@@ -95,10 +95,14 @@ class NameTable {
   /// The number of a module's name and that of what it has, with dots, or kNone. What is met again
   /// gets one.
   [[nodiscard]] std::size_t find_global(PyObject *module, PyObject *name) noexcept {
+    const std::size_t number = find_known_global(module, name);
+    return number != kNone ? number : meet_global(module, name);
+  }
+  /// The same, but meeting it does not count.
+  [[nodiscard]] std::size_t find_known_global(PyObject *module, PyObject *name) const noexcept {
     const GlobalPlace &place = globals_met_[place_of(module, name)];
-    if (place.module == module && place.name == name && has_number(place.number))
-      return place.number;
-    return meet_global(module, name);
+    const bool is_known = place.module == module && place.name == name && has_number(place.number);
+    return is_known ? place.number : kNone;
   }
   /// What import finds under that number: a new reference, or null with a Python exception set.
   /// May run Python code.

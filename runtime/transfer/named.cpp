@@ -155,7 +155,8 @@ std::size_t number_of_class(TransferState &state, PyTypeObject *type) noexcept {
   const Place place = place_of(object);
   const bool is_there =
       place.module && place.name && is_found(object, place.module.get(), place.name.get(), table);
-  return is_there ? table.find_global(place.module.get(), place.name.get()) : NameTable::kNone;
+  return is_there ? table.find_known_global(place.module.get(), place.name.get())
+                  : NameTable::kNone;
 }
 
 /// A class or function that can be named, or whose definition is there, without running code.
@@ -166,7 +167,7 @@ bool Encoder::write_known(PyObject *object, bool &written) {
   if (type != &PyType_Type && type != &PyFunction_Type) {
     PyObject *reducer = nullptr;
     if ((is_class && type->tp_getattro != PyType_Type.tp_getattro) ||
-        Py_TYPE(type)->tp_hash != PyType_Type.tp_hash || !is_remembered(type))
+        Py_TYPE(type)->tp_hash != PyType_Type.tp_hash || !is_remembered(state_, type))
       return true;
     if (!find_reducer(type, reducer)) return false;
     const bool is_dtype = is_class && is_dtype_class(reinterpret_cast<PyTypeObject *>(object));
@@ -244,6 +245,7 @@ bool Encoder::open_name(Tag tag, PyObject *object, PyRef names) {
 }
 
 PyObject *Decoder::read_known_global(std::size_t number) {
+  if (type_ != nullptr) return Py_NewRef(std::exchange(type_, nullptr));
   TransferState *const state = transfer_state();
   if (state == nullptr) return nullptr;
   pause_.resume();

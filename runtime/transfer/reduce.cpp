@@ -35,6 +35,21 @@ class CloseOriginal final : public MoveStep {
   const PyRef object_;
 };
 
+/// What interlock._definitions or copyreg have for exactly this type, or null. False with a Python
+/// exception set.
+[[nodiscard]] bool find_in_tables(const TransferState &state, PyTypeObject *type,
+                                  PyObject *&reducer) {
+  for (PyObject *const table : {state.reducers, state.dispatch_table}) {
+    reducer = PyDict_GetItemWithError(table, reinterpret_cast<PyObject *>(type));
+    if (reducer != nullptr) return true;
+    if (PyErr_Occurred() == nullptr) continue;
+    // A class without a hash is in no table.
+    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
+    PyErr_Clear();
+  }
+  return true;
+}
+
 /// The text of an exception, or nothing where it only repeats that there is no pickling.
 std::string reason_of(PyObject *exception) {
   const PyRef text = PyRef::steal(PyObject_Str(exception));
@@ -99,27 +114,26 @@ bool Encoder::write_by_parts(PyObject *object, PyTypeObject *type) {
   return write_under(object, std::move(parts));
 }
 
-bool has_no_reducer(const TransferState &state, PyTypeObject *type) noexcept {
+bool is_remembered(const TransferState &state, PyTypeObject *type) noexcept {
   if (state.new_object == nullptr) return false;
-  PyObject *const key = reinterpret_cast<PyObject *>(type);
-  const std::size_t count = Registrations::instance().count();
-  const bool is_known = count == 0 || (state.registrations == count &&
-                                       PyDict_GetItemWithError(state.registered, key) == Py_None);
-  const bool has_none = is_known && PyDict_GetItemWithError(state.reducers, key) == nullptr &&
-                        PyDict_GetItemWithError(state.dispatch_table, key) == nullptr &&
-                        PyErr_Occurred() == nullptr;
-  PyErr_Clear();
-  return has_none;
-}
-
-bool Encoder::is_remembered(PyTypeObject *type) const noexcept {
-  if (state_.new_object == nullptr) return false;
   const std::size_t count = Registrations::instance().count();
   if (count == 0) return true;
-  if (state_.registrations != count) return false;
-  const int known = PyDict_Contains(state_.registered, reinterpret_cast<PyObject *>(type));
+  if (state.registrations != count) return false;
+  const int known = PyDict_Contains(state.registered, reinterpret_cast<PyObject *>(type));
   PyErr_Clear();
   return known == 1;
+}
+
+bool has_no_reducer(const TransferState &state, PyTypeObject *type) noexcept {
+  if (!is_remembered(state, type)) return false;
+  PyObject *const key = reinterpret_cast<PyObject *>(type);
+  PyObject *reducer = nullptr;
+  const bool is_unregistered = Registrations::instance().count() == 0 ||
+                               PyDict_GetItemWithError(state.registered, key) == Py_None;
+  const bool has_none =
+      is_unregistered && find_in_tables(state, type, reducer) && reducer == nullptr;
+  PyErr_Clear();
+  return has_none;
 }
 
 /// What is registered for this type or a base of it, or null. False with a Python exception set.
@@ -159,17 +173,7 @@ bool Encoder::find_registered(PyTypeObject *type, PyObject *&reducer) {
 bool Encoder::find_reducer(PyTypeObject *type, PyObject *&reducer) {
   if (!find_registered(type, reducer)) return false;
   if (reducer != nullptr) return true;
-  if (!load_reducers(state_)) return false;
-  PyObject *const key = reinterpret_cast<PyObject *>(type);
-  for (PyObject *const table : {state_.reducers, state_.dispatch_table}) {
-    reducer = PyDict_GetItemWithError(table, key);
-    if (reducer != nullptr) return true;
-    if (PyErr_Occurred() == nullptr) continue;
-    // A class without a hash is in no table.
-    if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
-    PyErr_Clear();
-  }
-  return true;
+  return load_reducers(state_) && find_in_tables(state_, type, reducer);
 }
 
 PyRef Encoder::parts_of(PyObject *object, PyObject *reducer) {

@@ -119,10 +119,13 @@ inline void count_sent(const TransferState &state, const Message &message) noexc
 /// a weak reference as its code, or the class of one as its version.
 /// Thread: attached. Runs no Python code; leaves no exception set.
 [[nodiscard]] bool still_holds(PyObject *watched) noexcept;
+/// Whether it is known what is registered for this type, so that Encoder::find_reducer() runs no
+/// code to find out.  Thread: attached. Leaves no exception set.
+[[nodiscard]] bool is_remembered(const TransferState &state, PyTypeObject *type) noexcept;
 /// Whether neither register(), interlock._definitions nor copyreg has anything for exactly this
 /// type, as far as can be said without running code.  Thread: attached. Leaves no exception set.
 [[nodiscard]] bool has_no_reducer(const TransferState &state, PyTypeObject *type) noexcept;
-/// The number of the place where import finds a class (see NameTable::find_global), or kNone.
+/// The number of the place where import finds a class (NameTable::find_known_global), or kNone.
 /// The same.
 [[nodiscard]] std::size_t number_of_class(TransferState &state, PyTypeObject *type) noexcept;
 /// Fills what takes an import. False with a Python exception set.

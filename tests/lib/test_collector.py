@@ -270,6 +270,21 @@ class LargeCopies(support.TestCase):
             parts = {id(part) for each in got for part in each}
             self.assertEqual(set(known(parts).values()), {1})
 
+    def test_nobody_sees_half_a_tuple(self):
+        class Looks:
+            def __init__(self, size):
+                self.size = size
+
+            def __hash__(self):
+                return len([list(each) for each in gc.get_objects() if type(each) is tuple and len(each) == self.size])
+
+            def __eq__(self, other):
+                return True
+
+        for size in (20, 1500):
+            message = tuple([[each] for each in range(size - 2)] + [{Looks(size): 1}, [2]])
+            self.assertEqual(len(self.arrived(message)), size)
+
     def test_message_that_cannot_be_rebuilt(self):
         """What was set aside is freed, and leaves no trace."""
         channel = interlock.Channel(1)

@@ -4,8 +4,10 @@ take a shorter way, which nobody may notice."""
 
 import copyreg
 import gc
+import importlib.machinery
 import random
 import sys
+import types
 import unittest
 
 import instance_classes as shapes
@@ -102,6 +104,28 @@ class Alone(support.TestCase):
             for twin, _ in crossings(obj):
                 self.assertEqual(list(vars(twin)), list(names))
 
+    def test_frozen_leaves_stay_what_they_are(self):
+        for leaf in map(interlock.freeze, (77777, 1 << 80, 1.5, "some text")):
+            for obj in ({"a": leaf, "b": 1}, [leaf, 1], (leaf, 1), make(shapes.Plain, {"a": leaf, "b": 1})):
+                for twin, _ in crossings(obj):
+                    parts = vars(twin) if isinstance(twin, shapes.Plain) else twin
+                    self.assertIs(parts["a" if isinstance(parts, dict) else 0], leaf)
+
+    def test_classes_that_come_once_take_no_numbers(self):
+        """There are only so many, and the first ones would have them all."""
+        channel = interlock.Channel(1)
+        module = types.ModuleType("classes_that_come_once")
+        module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, None)
+        sys.modules[module.__name__] = module
+        self.addCleanup(sys.modules.pop, module.__name__)
+        for i in range(1500):
+            cls = type(f"Class{i}", (), {"__module__": module.__name__})
+            setattr(module, cls.__name__, cls)
+            channel.send(make(cls, {"x": 1, "y": 2}))
+            self.assertIs(type(channel.recv()), cls)
+        *_, (_, first), (_, last) = crossings(make(shapes.Child, {"x": 1, "y": 2}))
+        self.assertEqual(last["copied"]["bytes"], 40)
+
     def test_dict_that_was_looked_at(self):
         obj = make(shapes.Plain, {"a": 1, "b": 2})
         table = vars(obj)
@@ -122,6 +146,26 @@ class Alone(support.TestCase):
                 for each in (obj, slots):
                     seen = [peer.call(describe, each) for _ in range(AGAIN)]
                     self.assertEqual(seen, [describe(each)] * AGAIN)
+
+    def test_the_class_is_imported_once(self):
+        """Also by a receiver that has to make its first instance otherwise."""
+        obj = make(shapes.Plain, {"a": 1, "b": 2})
+        list(crossings(obj))
+        with interlock.Interpreter() as peer:
+            peer.exec("""
+                import instance_classes as s
+                asked = []
+                kept = s.__dict__.pop("Plain")
+                def __getattr__(name):
+                    asked.append(name)
+                    return kept
+                s.__getattr__ = __getattr__
+            """)
+            channel = interlock.Channel(1)
+            for count in (1, 2, 3):
+                channel.send(obj)
+                self.assertEqual(peer.call(lambda: describe(channel.recv())), describe(obj))
+                self.assertEqual(peer.call(eval, "asked"), ["Plain"] * count)
 
     def test_class_that_changes_in_the_receiver(self):
         obj = make(shapes.Slots, {"a": 1, "b": 2, "_Slots__private": 3})
@@ -198,6 +242,26 @@ class Say(support.TestCase):
         channel.send(self.obj)
         twin = channel.recv()
         self.assertIs(type(twin), before)  # its definition crosses
+
+    def test_code_that_changes_the_instance_while_its_class_is_looked_up(self):
+        obj = make(shapes.Plain, {"a": "text" * 9, "b": "more" * 9})
+
+        class Key:
+            def __hash__(self):
+                return hash(shapes.Plain)
+
+            def __eq__(self, other):
+                vars(obj).clear()
+                return False
+
+        key = Key()
+        copyreg.dispatch_table[key] = None
+        try:
+            channel = interlock.Channel(1)
+            channel.send(obj)
+            self.assertEqual(vars(channel.recv()), {})
+        finally:
+            del copyreg.dispatch_table[key]
 
     def test_module_that_has_gone(self):
         self.addCleanup(sys.modules.__setitem__, "instance_classes", shapes)
