@@ -140,7 +140,7 @@ class Message {
   [[nodiscard]] Contents contents() const noexcept;
   /// Adds that to `tally`.
   void count(Tally &tally) const noexcept {
-    if (is_frozen()) return tally.add(Tier::kShared, 1, 1, 0);
+    if (is_frozen()) return tally.add(Tier::kShared, 1, 1);
     const Body *const owned = body();
     if (owned == nullptr || !owned->shared().empty()) return tally.add(contents());
     const std::uint64_t bytes = owned->size * sizeof(std::uint64_t);

@@ -37,11 +37,12 @@ class Tally : public RefCounted {
     }
   }
   /// The same for one tier.
-  void add(Tier tier, std::uint64_t messages, std::uint64_t objects, std::uint64_t bytes) noexcept {
+  void add(Tier tier, std::uint64_t messages, std::uint64_t objects,
+           std::uint64_t bytes = 0) noexcept {
     Count &count = counts_[static_cast<std::size_t>(tier)];
     change(count.messages, messages);
     change(count.objects, objects);
-    change(count.bytes, bytes);
+    if (bytes != 0) change(count.bytes, bytes);
   }
   /// Takes back what was added.
   void subtract(Contents contents) noexcept {

@@ -57,8 +57,7 @@ PyObject *decode(TransferState &state, const Message &message) {
   return decode_first(message, SIZE_MAX);
 }
 
-PyObject *consume(TransferState &state, Message &message) {
-  if (!is_frozen(message)) return decode(state, message);
+PyObject *consume_frozen(TransferState &state, Message &message) {
   auto *const object = static_cast<PyObject *>(message.leak_frozen());
   state.pins->adopt_reference(*ArenaMemory::of(object));
   return object;

@@ -63,13 +63,13 @@ Status encode(PyObject *object, const char *root, Message &message, Move *move) 
 
 Status encode(TransferState &state, PyObject *object, const char *root, Message &message,
               Move *move) {
-  if (const auto record = inline_record_of(object)) {
-    message = Message::from_header(*record);
-    return {};
-  }
   if (ArenaMemory *const memory = arena_of(object)) {
     state.pins->take_reference(*memory);
     message = Message::adopt_frozen(object);
+    return {};
+  }
+  if (const auto record = inline_record_of(object)) {
+    message = Message::from_header(*record);
     return {};
   }
   if (encode_flat(state, object, message)) {

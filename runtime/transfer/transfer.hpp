@@ -42,8 +42,12 @@ struct TransferState;
 [[nodiscard]] PyObject *decode(const Message &message);
 /// The same for a caller who has the state of the interpreter at hand.
 [[nodiscard]] PyObject *decode(TransferState &state, const Message &message);
+/// The same for a message of a frozen object that nobody needs any more: it is empty afterwards.
+[[nodiscard]] PyObject *consume_frozen(TransferState &state, Message &message);
 /// The same for a message that nobody needs any more; it may be empty afterwards.
-[[nodiscard]] PyObject *consume(TransferState &state, Message &message);
+[[nodiscard]] inline PyObject *consume(TransferState &state, Message &message) {
+  return message.is_frozen() ? consume_frozen(state, message) : decode(state, message);
+}
 /// The same for a message that carries a tuple, of which only the first `count` items are built.
 [[nodiscard]] PyObject *decode_first(const Message &message, std::size_t count);
 
