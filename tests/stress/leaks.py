@@ -24,6 +24,7 @@ import socket
 import time
 from itertools import pairwise
 
+import graph_maker
 import interlock
 
 BATCH = 500
@@ -95,6 +96,7 @@ def capturing(n):
 
 ENDS = socket.socketpair()
 TARGET = {"key": "value"}
+FROZEN = interlock.freeze([{"id": 1, "parts": ("a", 2.5)}])
 PIXELS = bytearray(256)
 
 # What is sent, made anew for each message: by value, in whatever ways it crosses.
@@ -116,9 +118,13 @@ KINDS = {
     "large deque": lambda n: collections.deque([str(n)] * 40),
     "array": lambda n: array.array("q", [n, 2]),
     "instance": Plain,
+    "instance of a module": graph_maker.Plain,
     "dataclass": lambda n: Record(n, "name"),
     "named tuple": lambda n: Pair(n, "right"),
     "subclass of str": lambda n: Text(n),
+    "frozen object": lambda n: FROZEN,
+    "frozen objects": lambda n: [FROZEN, n],
+    "many lists": lambda n: [[n] for _ in range(1100)],
     "member of an enum": lambda n: Color.RED,
     "datetime": lambda n: datetime.datetime.fromtimestamp(n, datetime.UTC),
     "Decimal": lambda n: decimal.Decimal(n),
@@ -142,11 +148,11 @@ KINDS = {
 }
 MOVED = (
     "int", "str", "bytearray", "tuple", "list", "dict", "dicts of a shape", "set", "frozenset", "cycle", "deque",
-    "large deque", "array", "instance", "memoryview", "buffer out of band", "socket",
+    "large deque", "array", "instance", "frozen objects", "memoryview", "buffer out of band", "socket",
 )  # fmt: skip
 DROPPED = (
-    "int", "str", "large int", "list", "dict", "set", "cycle", "large deque", "instance", "closure", "memoryview", "buffer out of band",
-    "Channel", "Proxy", "socket",
+    "int", "str", "large int", "list", "dict", "set", "cycle", "large deque", "instance", "instance of a module", "frozen object",
+    "closure", "memoryview", "buffer out of band", "Channel", "Proxy", "socket",
 )  # fmt: skip
 
 
