@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+#include "posix/elf.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <limits>
+#include <string>
+
+namespace interlock {
+namespace {
+
+// What the dynamic linker of this process takes.
+#if defined(__x86_64__) && defined(__LP64__)
+constexpr int kMachine = EM_X86_64;
+constexpr unsigned kCallsResolver = R_X86_64_IRELATIVE;
+#elif defined(__aarch64__)
+constexpr int kMachine = EM_AARCH64;
+constexpr unsigned kCallsResolver = R_AARCH64_IRELATIVE;
+#elif defined(__arm__)
+constexpr int kMachine = EM_ARM;
+constexpr unsigned kCallsResolver = R_ARM_IRELATIVE;
+#elif defined(__i386__)
+constexpr int kMachine = EM_386;
+constexpr unsigned kCallsResolver = R_386_IRELATIVE;
+#else
+constexpr int kMachine = EM_NONE;  // any, whose relocations are not known
+constexpr unsigned kCallsResolver = 0;
+#endif
+constexpr int kClass = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
+constexpr int kByteOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
+
+constexpr std::int64_t kRelativeRelocations = 36;   // DT_RELR, which older headers lack
+constexpr std::int64_t kIgnored = DT_LOOS + 0xfff;  // a tag that means nothing to any linker
+
+[[nodiscard]] Status wrong(std::string what) { return {Code::kEINVAL, std::move(what)}; }
+
+[[nodiscard]] constexpr unsigned binding_of(unsigned char info) noexcept { return info >> 4; }
+[[nodiscard]] constexpr unsigned type_of(unsigned char info) noexcept { return info & 15; }
+
+template <typename Relocation>
+[[nodiscard]] constexpr unsigned relocation_type(const Relocation &each) noexcept {
+  if constexpr (sizeof(void *) == 8) return static_cast<unsigned>(each.r_info & 0xffffffff);
+  return static_cast<unsigned>(each.r_info & 0xff);
+}
+
+}  // namespace
+
+Result<ElfFile> ElfFile::open(std::span<std::byte> bytes) {
+  ElfFile file(bytes);
+  const Status status = file.read();
+  if (!status.ok()) return status;
+  return file;
+}
+
+template <typename T>
+std::span<T> ElfFile::at(std::uint64_t offset, std::uint64_t count) const noexcept {
+  if (offset > bytes_.size() || count > (bytes_.size() - offset) / sizeof(T)) return {};
+  std::byte *const first = bytes_.data() + offset;
+  if (reinterpret_cast<std::uintptr_t>(first) % alignof(T) != 0) return {};
+  return {reinterpret_cast<T *>(first), static_cast<std::size_t>(count)};
+}
+
+template <typename T>
+std::uint64_t ElfFile::room(Address address) const noexcept {
+  for (const Segment &each : segments_) {
+    if (address >= each.p_vaddr && address - each.p_vaddr < each.p_filesz)
+      return (each.p_filesz - (address - each.p_vaddr)) / sizeof(T);
+  }
+  return 0;
+}
+
+template <typename T>
+std::span<T> ElfFile::mapped(Address address, std::uint64_t count) const noexcept {
+  for (const Segment &each : segments_) {
+    if (address < each.p_vaddr || address - each.p_vaddr >= each.p_filesz) continue;
+    const std::uint64_t skipped = address - each.p_vaddr;
+    if (count > (each.p_filesz - skipped) / sizeof(T)) return {};
+    return at<T>(each.p_offset + skipped, count);
+  }
+  return {};
+}
+
+ElfFile::Entry *ElfFile::entry_of(std::int64_t tag) const noexcept {
+  const auto found =
+      std::ranges::find_if(dynamic_, [&](const Entry &each) { return each.d_tag == tag; });
+  return found != dynamic_.end() ? &*found : nullptr;
+}
+
+bool ElfFile::has(std::int64_t tag) const noexcept { return entry_of(tag) != nullptr; }
+
+std::uint64_t ElfFile::value_of(std::int64_t tag) const noexcept {
+  const Entry *const entry = entry_of(tag);
+  return entry != nullptr ? entry->d_un.d_val : 0;
+}
+
+std::string_view ElfFile::name_at(std::uint64_t index) const noexcept {
+  if (index >= names_.size()) return {};
+  const char *const first = names_.data() + index;
+  const void *const end = std::memchr(first, 0, names_.size() - index);
+  if (end == nullptr) return {};
+  return {first, static_cast<std::size_t>(static_cast<const char *>(end) - first)};
+}
+
+std::vector<std::string_view> ElfFile::needed() const {
+  std::vector<std::string_view> names;
+  for (const Entry &each : dynamic_) {
+    if (each.d_tag == DT_NEEDED) names.push_back(name_at(each.d_un.d_val));
+  }
+  return names;
+}
+
+Status ElfFile::read() {
+  const std::span<Header> header = at<Header>(0, 1);
+  if (header.empty()) return wrong("it is too short to be a shared object");
+  const Header &head = header.front();
+  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0) return wrong("it is no ELF file");
+  if (head.e_ident[EI_CLASS] != kClass) {
+    return wrong(sizeof(void *) == 8 ? "it is not for a 64-bit system"
+                                     : "it is not for a 32-bit system");
+  }
+  if (head.e_ident[EI_DATA] != kByteOrder) return wrong("it has another byte order");
+  if (kMachine != EM_NONE && head.e_machine != kMachine)
+    return wrong("it is for another kind of processor");
+  if (head.e_type != ET_DYN) return wrong("it is no shared object");
+  for (const auto read : {&ElfFile::read_segments, &ElfFile::read_dynamic, &ElfFile::read_names,
+                          &ElfFile::read_symbols, &ElfFile::read_relocations}) {
+    const Status status = (this->*read)();
+    if (!status.ok()) return status;
+  }
+  find_tables();
+  return {};
+}
+
+Status ElfFile::read_segments() {
+  const Header &head = at<Header>(0, 1).front();
+  if (head.e_phentsize != sizeof(Segment)) return wrong("its program headers have another size");
+  const std::span<Segment> all = at<Segment>(head.e_phoff, head.e_phnum);
+  if (all.empty()) return wrong("its program headers are not inside the file");
+  for (const Segment &each : all) {
+    if (each.p_type != PT_LOAD) continue;
+    if (at<std::byte>(each.p_offset, each.p_filesz).size() != each.p_filesz)
+      return wrong("it is truncated: a segment is not inside the file");
+    if (each.p_filesz > each.p_memsz || each.p_vaddr + each.p_memsz < each.p_vaddr)
+      return wrong("a segment has an impossible size");
+    if (!segments_.empty() && each.p_vaddr < segments_.back().p_vaddr + segments_.back().p_memsz)
+      return wrong("its segments overlap or are not in order");
+    segments_.push_back(each);
+  }
+  if (segments_.empty()) return wrong("it has nothing to load");
+  headers_end_ = std::uint64_t{head.e_phoff} + head.e_phnum * sizeof(Segment);
+  for (const Segment &each : all) {
+    const bool is_left_alone = each.p_type == PT_LOAD || each.p_type == PT_GNU_STACK ||
+                               each.p_type == PT_GNU_RELRO || each.p_type == PT_GNU_EH_FRAME ||
+                               (kMachine == EM_ARM && each.p_type == PT_ARM_EXIDX);
+    if (!is_left_alone) read_early_.push_back({each.p_vaddr, each.p_memsz});
+    if (each.p_type == PT_TLS) thread_local_size_ = each.p_memsz;
+    if (each.p_type != PT_DYNAMIC) continue;
+    const std::uint64_t count = each.p_filesz / sizeof(Entry);
+    dynamic_ = mapped<Entry>(each.p_vaddr, count);
+    if (dynamic_.empty()) return wrong("its dynamic section is not inside the file");
+  }
+  return dynamic_.empty() ? wrong("it has no dynamic section") : Status();
+}
+
+Status ElfFile::read_dynamic() {
+  const auto end =
+      std::ranges::find_if(dynamic_, [](const Entry &each) { return each.d_tag == DT_NULL; });
+  if (end == dynamic_.end()) return wrong("its dynamic section does not end");
+  dynamic_ = dynamic_.first(static_cast<std::size_t>(end - dynamic_.begin()));
+  return {};
+}
+
+Status ElfFile::read_names() {
+  names_ = mapped<char>(static_cast<Address>(value_of(DT_STRTAB)), value_of(DT_STRSZ));
+  if (names_.empty() || names_.back() != 0)
+    return wrong("its table of names is not inside the file, or does not end");
+  for (const Entry &each : dynamic_) {
+    const bool is_name = each.d_tag == DT_NEEDED || each.d_tag == DT_SONAME ||
+                         each.d_tag == DT_RPATH || each.d_tag == DT_RUNPATH;
+    if (is_name && each.d_un.d_val >= names_.size())
+      return wrong("a name is outside its table of names");
+  }
+  return {};
+}
+
+std::uint64_t ElfFile::count_by_gnu_hash(Address table) const noexcept {
+  const std::span<std::uint32_t> head = mapped<std::uint32_t>(table, 4);
+  if (head.empty()) return 0;
+  const std::uint64_t buckets_count = head[0];
+  const std::uint64_t first = head[1];
+  const std::uint64_t filter_size = std::uint64_t{head[2]} * sizeof(Address);
+  const auto buckets_at = static_cast<Address>(table + 16 + filter_size);
+  const std::span<std::uint32_t> buckets = mapped<std::uint32_t>(buckets_at, buckets_count);
+  const auto chains_at = static_cast<Address>(buckets_at + 4 * buckets_count);
+  if (buckets.empty()) return first;
+  const std::uint64_t last_chain = *std::ranges::max_element(buckets);
+  if (last_chain < first) return first;  // nothing is defined
+  const std::span<std::uint32_t> chains =
+      mapped<std::uint32_t>(chains_at, room<std::uint32_t>(chains_at));
+  for (std::uint64_t i = last_chain - first; i < chains.size(); ++i) {
+    if ((chains[i] & 1) != 0) return first + i + 1;
+  }
+  return 0;
+}
+
+std::uint64_t ElfFile::count_symbols() const noexcept {
+  if (has(DT_GNU_HASH)) return count_by_gnu_hash(static_cast<Address>(value_of(DT_GNU_HASH)));
+  const std::span<std::uint32_t> head =
+      mapped<std::uint32_t>(static_cast<Address>(value_of(DT_HASH)), 2);
+  return head.empty() ? 0 : head[1];
+}
+
+Status ElfFile::read_symbols() {
+  if (!has(DT_SYMTAB) || (!has(DT_GNU_HASH) && !has(DT_HASH))) return wrong("it has no symbols");
+  symbols_ = mapped<Symbol>(static_cast<Address>(value_of(DT_SYMTAB)), count_symbols());
+  if (symbols_.empty()) return wrong("its symbols are not inside the file");
+  for (const Symbol &each : symbols_) {
+    if (each.st_name >= names_.size())
+      return wrong("a symbol's name is outside its table of names");
+    const std::string_view name = name_at(each.st_name);
+    const bool is_defined = each.st_shndx != SHN_UNDEF;
+    if (name.starts_with("Py") || name.starts_with("_Py")) {
+      if (!is_defined) uses_python_ = true;
+      if (is_defined && name == "Py_InitializeEx") is_python_ = true;
+    }
+    if (is_defined && type_of(each.st_info) == STT_GNU_IFUNC) is_changed_early_ = true;
+  }
+  return {};
+}
+
+Status ElfFile::read_relocations() {
+  if (has(DT_TEXTREL) || (value_of(DT_FLAGS) & DF_TEXTREL) != 0) is_changed_early_ = true;
+  const auto look = [this]<typename Relocation>(std::int64_t table, std::int64_t size,
+                                                Relocation *) {
+    if (!has(table)) return true;
+    const std::uint64_t count = value_of(size) / sizeof(Relocation);
+    const auto all = mapped<Relocation>(static_cast<Address>(value_of(table)), count);
+    if (all.size() != count) return false;
+    for (const Relocation &each : all) {
+      if (relocation_type(each) == kCallsResolver) is_changed_early_ = true;
+    }
+    return true;
+  };
+  ElfW(Rela) *const with_addend = nullptr;
+  ElfW(Rel) *const without = nullptr;
+  const bool is_rela = value_of(DT_PLTREL) == DT_RELA;
+  const bool are_inside =
+      look(DT_RELA, DT_RELASZ, with_addend) && look(DT_REL, DT_RELSZ, without) &&
+      (is_rela ? look(DT_JMPREL, DT_PLTRELSZ, with_addend) : look(DT_JMPREL, DT_PLTRELSZ, without));
+  if (kCallsResolver == 0) is_changed_early_ = true;
+  return are_inside ? Status() : wrong("its relocations are not inside the file");
+}
+
+bool ElfFile::rename(std::string_view name, std::string_view other) noexcept {
+  if (name.empty() || name.size() != other.size()) return false;
+  std::vector<std::uint64_t> places;
+  const auto meet = [&](std::uint64_t index) {
+    if (name_at(index) == name) places.push_back(index);
+  };
+  for (const Entry &each : dynamic_) {
+    if (each.d_tag == DT_NEEDED || each.d_tag == DT_SONAME) meet(each.d_un.d_val);
+  }
+  if (places.empty()) return false;
+  // The versions of symbols name the file that they are from once more.
+  auto need_at = static_cast<Address>(value_of(DT_VERNEED));
+  for (std::uint64_t left = value_of(DT_VERNEEDNUM); left != 0; --left) {
+    const std::span<ElfW(Verneed)> need = mapped<ElfW(Verneed)>(need_at, 1);
+    if (need.empty()) return false;
+    meet(need.front().vn_file);
+    if (need.front().vn_next == 0) break;
+    need_at += need.front().vn_next;
+  }
+  // Linkers let a name be the end of a longer one.
+  const auto is_shared = [&](std::uint64_t place) {
+    if (place != 0 && names_[place - 1] != 0) return true;
+    return std::ranges::any_of(symbols_, [&](const Symbol &each) {
+      return each.st_name >= place && each.st_name <= place + name.size() && each.st_name != 0;
+    });
+  };
+  if (std::ranges::any_of(places, is_shared)) return false;
+  for (const std::uint64_t place : places) std::ranges::copy(other, names_.data() + place);
+  return true;
+}
+
+/// Once all has been read.
+void ElfFile::find_tables() {
+  const auto add = [this](std::int64_t tag, std::uint64_t size) {
+    if (has(tag)) read_early_.push_back({static_cast<Address>(value_of(tag)), size});
+  };
+  add(DT_SYMTAB, symbols_.size_bytes());
+  add(DT_STRTAB, names_.size());
+  add(DT_VERSYM, symbols_.size() * sizeof(ElfW(Half)));
+  add(DT_RELA, value_of(DT_RELASZ));
+  add(DT_REL, value_of(DT_RELSZ));
+  add(DT_JMPREL, value_of(DT_PLTRELSZ));
+  for (const std::int64_t tag :
+       {std::int64_t{DT_HASH}, std::int64_t{DT_GNU_HASH}, std::int64_t{DT_VERDEF},
+        std::int64_t{DT_VERNEED}, kRelativeRelocations, std::int64_t{DT_PLTGOT},
+        std::int64_t{DT_INIT_ARRAY}, std::int64_t{DT_FINI_ARRAY}})
+    add(tag, 0);
+}
+
+std::uint64_t ElfFile::read_early(const Segment &segment) const noexcept {
+  std::uint64_t end = segment.p_offset < headers_end_ ? headers_end_ - segment.p_offset : 0;
+  const Table *last = nullptr;
+  for (const Table &each : read_early_) {
+    if (each.start < segment.p_vaddr || each.start - segment.p_vaddr >= segment.p_memsz) continue;
+    end = std::max(end, each.start - segment.p_vaddr + each.size);
+    if (last == nullptr || each.start > last->start ||
+        (each.start == last->start && each.size == 0))
+      last = &each;
+  }
+  const bool has_end = last == nullptr || last->size != 0;
+  return has_end ? std::min(end, std::uint64_t{segment.p_filesz}) : segment.p_filesz;
+}
+
+Result<ElfFile::Initialisers> ElfFile::take_initialisers() noexcept {
+  Initialisers taken;
+  if (Entry *const function = entry_of(DT_INIT)) {
+    taken.function = function->d_un.d_ptr;
+    function->d_tag = kIgnored;
+  }
+  Entry *const size = entry_of(DT_INIT_ARRAYSZ);
+  if (size != nullptr && has(DT_INIT_ARRAY)) {
+    taken.array = static_cast<Address>(value_of(DT_INIT_ARRAY));
+    taken.count = size->d_un.d_val / sizeof(Address);
+    size->d_un.d_val = 0;
+  }
+  const bool are_inside = (taken.function == 0 || !mapped<std::byte>(taken.function, 1).empty()) &&
+                          (taken.count == 0 || !mapped<Address>(taken.array, taken.count).empty());
+  if (!are_inside) return wrong("its initialisers are not inside the file");
+  return taken;
+}
+
+std::size_t ElfFile::make_private() noexcept {
+  std::size_t count = 0;
+  for (Symbol &each : symbols_) {
+    if (binding_of(each.st_info) != STB_GNU_UNIQUE) continue;
+    each.st_info = static_cast<unsigned char>(STB_GLOBAL << 4 | type_of(each.st_info));
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace interlock

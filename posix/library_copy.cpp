@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT
+#include "posix/library_copy.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/check.hpp"
+
+extern char **environ;
+
+namespace interlock {
+namespace {
+
+using Address = ElfFile::Address;
+
+[[nodiscard]] std::uint64_t page_size() noexcept {
+  static const auto size = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+[[nodiscard]] std::uint64_t page_of(std::uint64_t at) noexcept { return at & ~(page_size() - 1); }
+
+[[nodiscard]] Status refused(const std::string &what, const std::string &path) {
+  return {Code::kESYSTEM, what + " '" + path + "': " + std::strerror(errno)};
+}
+
+/// A path of the same file that nobody else uses: the linker would take a name that it knows for
+/// the library that it knows by it. `number` is written as "/" and "/." between directory and file.
+[[nodiscard]] std::string spelled(const std::string &path, std::uint64_t number) {
+  const std::size_t slash = path.rfind('/');
+  std::string ways = "/";
+  for (; number != 0; number >>= 1) ways += (number & 1) != 0 ? "/./" : "//";
+  return path.substr(0, slash == std::string::npos ? 0 : slash) + ways + path.substr(slash + 1);
+}
+
+[[nodiscard]] std::uint64_t next_number() noexcept {
+  static std::atomic<std::uint64_t> last{0};
+  return ++last;
+}
+
+/// A file without a name, or that soon has none.
+struct EmptyFile {
+  int descriptor = -1;
+  std::string path;  // for the linker
+  bool has_name = false;
+
+  EmptyFile() noexcept = default;
+  EmptyFile(const EmptyFile &) = delete;
+  EmptyFile &operator=(const EmptyFile &) = delete;
+  ~EmptyFile() {
+    if (descriptor >= 0) ::close(descriptor);
+    if (has_name) ::unlink(path.c_str());
+  }
+  [[nodiscard]] bool open(const std::string &name) {
+#ifdef MFD_CLOEXEC
+#ifdef MFD_EXEC
+    descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_EXEC);
+    if (descriptor < 0 && errno == EINVAL)  // Linux before 6.3
+#endif
+      descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC);
+    path = "/proc/self/fd/" + std::to_string(descriptor);
+    if (descriptor >= 0 && ::access(path.c_str(), R_OK) == 0) return true;
+    if (descriptor >= 0) ::close(descriptor);
+#endif
+    const char *const directory = std::getenv("TMPDIR");
+    path = std::string(directory != nullptr && *directory != 0 ? directory : "/tmp") + "/" + name +
+           ".XXXXXX";
+    descriptor = ::mkostemp(path.data(), O_CLOEXEC);
+    has_name = descriptor >= 0;
+    return has_name;
+  }
+};
+
+class Copying {
+ public:
+  Copying(const MappedFile &original, ElfFile &file) noexcept : original_(original), file_(file) {}
+
+  /// Decides what is shared with the original.
+  [[nodiscard]] Status prepare() {
+    for (const ElfFile::Segment &each : file_.segments()) {
+      if (can_be_lent(each)) add_lent(each);
+    }
+    if (lent_.empty()) return {};
+    // They must not run before their code is there.
+    Result<ElfFile::Initialisers> taken = file_.take_initialisers();
+    if (taken.ok()) initialisers_ = taken.value();
+    return taken.status();
+  }
+  /// Writes the copy, all but what lend() brings.
+  [[nodiscard]] bool write(int descriptor) {
+    std::uint64_t end = file_.headers_end();
+    for (const ElfFile::Segment &each : file_.segments())
+      end = std::max(end, std::uint64_t{each.p_offset} + each.p_filesz);
+    if (::ftruncate(descriptor, static_cast<off_t>(end)) != 0) return false;
+    if (!write_part(descriptor, 0, file_.headers_end())) return false;
+    return std::ranges::all_of(file_.segments(), [&](const ElfFile::Segment &each) {
+      return write_part(descriptor, each.p_offset, each.p_filesz - lent_of(each));
+    });
+  }
+  /// Puts the pages of the original where `base` has none.
+  [[nodiscard]] bool lend(Address base) const {
+    return std::ranges::all_of(lent_, [&](const Lent &each) {
+      void *const place = reinterpret_cast<void *>(base + each.address);
+      return ::mmap(place, each.size, each.protection, MAP_PRIVATE | MAP_FIXED,
+                    original_.descriptor(), static_cast<off_t>(each.offset)) == place;
+    });
+  }
+  void initialise(Address base) const {
+    // As the linker calls them. What they may be told of the command line is the program's name.
+    char *const arguments[] = {const_cast<char *>(""), nullptr};
+    using Function = void (*)(int, char **, char **);
+    const auto call = [&](Address address) {
+      reinterpret_cast<Function>(address)(1, const_cast<char **>(arguments), environ);
+    };
+    if (initialisers_.function != 0) call(base + initialisers_.function);
+    const auto *const functions = reinterpret_cast<const Address *>(base + initialisers_.array);
+    for (std::uint64_t i = 0; i < initialisers_.count; ++i) {
+      if (functions[i] != 0 && functions[i] != static_cast<Address>(-1)) call(functions[i]);
+    }
+  }
+  [[nodiscard]] std::size_t written() const noexcept { return written_; }
+
+ private:
+  /// The pages from somewhere in a segment to its end.
+  struct Lent {
+    std::uint64_t address;
+    std::uint64_t offset;
+    std::uint64_t size;
+    int protection;
+  };
+
+  [[nodiscard]] bool can_be_lent(const ElfFile::Segment &segment) const {
+    return !file_.is_changed_early() && (segment.p_flags & PF_W) == 0 &&
+           segment.p_filesz == segment.p_memsz &&
+           segment.p_vaddr % page_size() == segment.p_offset % page_size();
+  }
+  void add_lent(const ElfFile::Segment &segment) {
+    const std::uint64_t kept = file_.read_early(segment);
+    // The segment's first page is lent, too, if none of it is looked at.
+    const std::uint64_t first =
+        kept == 0 ? page_of(segment.p_offset) : page_of(segment.p_offset + kept + page_size() - 1);
+    const std::uint64_t end = segment.p_offset + segment.p_filesz;
+    if (first >= end) return;
+    const int protection = ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
+                           ((segment.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
+    lent_.push_back({segment.p_vaddr - segment.p_offset + first, first, end - first, protection});
+  }
+  /// Bytes of a segment that are lent.
+  [[nodiscard]] std::uint64_t lent_of(const ElfFile::Segment &segment) const {
+    const std::uint64_t end = segment.p_offset + segment.p_filesz;
+    for (const Lent &each : lent_) {
+      if (each.offset + each.size == end &&
+          each.address + each.size == segment.p_vaddr + segment.p_filesz)
+        return std::min(each.size, std::uint64_t{segment.p_filesz});
+    }
+    return 0;
+  }
+  [[nodiscard]] bool write_part(int descriptor, std::uint64_t offset, std::uint64_t size) {
+    const std::byte *const from = original_.bytes().data();
+    for (std::uint64_t at = offset; at != offset + size;) {
+      const ssize_t count =
+          ::pwrite(descriptor, from + at, offset + size - at, static_cast<off_t>(at));
+      if (count < 0 && errno == EINTR) continue;
+      if (count <= 0) return false;
+      at += static_cast<std::uint64_t>(count);
+    }
+    written_ += size;
+    return true;
+  }
+
+  const MappedFile &original_;
+  ElfFile &file_;
+  std::vector<Lent> lent_;
+  ElfFile::Initialisers initialisers_;
+  std::size_t written_ = 0;
+};
+
+/// Lets a library say that it is `path`, in another spelling: debuggers find its symbols, and it
+/// finds the files beside it, while no such name leads to it. Nothing depends on it.
+void rename_for_people([[maybe_unused]] link_map &library, [[maybe_unused]] const std::string &path,
+                       [[maybe_unused]] std::uint64_t number) {
+#ifdef __GLIBC__  // whose names are from malloc(); those of others are part of something else
+  char *const name = ::strdup(spelled(path, number).c_str());
+  if (name != nullptr) std::free(std::exchange(library.l_name, name));
+#endif
+}
+
+[[nodiscard]] std::string linker_error(const std::string &copy_path, const std::string &path) {
+  const char *const given = ::dlerror();
+  std::string text = given != nullptr ? given : "the dynamic linker refuses it";
+  for (std::size_t at = 0; (at = text.find(copy_path, at)) != std::string::npos;)
+    text.replace(at, copy_path.size(), path), at += path.size();
+  return text;
+}
+
+}  // namespace
+
+Result<MappedFile> MappedFile::open(const std::string &path) {
+  MappedFile file;
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct ::stat info = {};
+  if (file.descriptor_ < 0 || ::fstat(file.descriptor_, &info) != 0)
+    return refused("cannot open", path);
+  if (!S_ISREG(info.st_mode)) return Status(Code::kEINVAL, "'" + path + "' is no file");
+  if (info.st_size == 0) return Status(Code::kEINVAL, "'" + path + "' is empty");
+  const auto size = static_cast<std::size_t>(info.st_size);
+  void *const bytes =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.descriptor_, 0);
+  if (bytes == MAP_FAILED) return refused("cannot map", path);
+  file.bytes_ = {static_cast<std::byte *>(bytes), size};
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile &original,
+                                      ElfFile &file) {
+  const std::uint64_t number = next_number();
+  EmptyFile empty;
+  constexpr std::size_t kLongestName = 200;  // the system adds to it
+  const std::string base_name = path.substr(path.rfind('/') + 1, kLongestName);
+  if (!empty.open(base_name)) return refused("no place for a copy of", path);
+  Copying copying(original, file);
+  if (const Status status = copying.prepare(); !status.ok()) return status;
+  if (!copying.write(empty.descriptor)) return refused("cannot copy", path);
+  const std::string copy_path = spelled(empty.path, number);
+  void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
+  link_map *library = nullptr;
+  CHECK(::dlinfo(handle, RTLD_DI_LINKMAP, &library) == 0);
+  if (!copying.lend(library->l_addr)) {
+    // Its code is not there: it cannot be unloaded either, which would run some.
+    return refused("cannot map the code of", path);
+  }
+  rename_for_people(*library, path, number);
+  LibraryCopy copy(handle, copying.written());
+  copying.initialise(library->l_addr);
+  return copy;
+}
+
+LibraryCopy::~LibraryCopy() {
+  if (handle_ != nullptr) ::dlclose(handle_);
+}
+
+void *LibraryCopy::find(const char *name) const noexcept { return ::dlsym(handle_, name); }
+
+}  // namespace interlock

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Shared objects that are loaded once more for one owner alone, with static data of its own:
+// private copies. What a copy needs is loaded as ever, unless that uses the Python C API: then it
+// is copied, too, once for each owner.
+//
+// A copy has an inode and a name of its own, for the dynamic linker knows a file by either. It has
+// the pages that differ, or that the linker looks at; code and constants are the pages of the
+// original file, which all copies share.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.hpp"
+
+namespace interlock {
+
+/// The copies of one owner. Thread: one at a time, with the global lock held, since initialisers
+/// run.
+class PrivateLibraries {
+ public:
+  PrivateLibraries();
+  /// Unloads them. Nothing of them may be in use.
+  ~PrivateLibraries();
+  PrivateLibraries(PrivateLibraries &&) noexcept;
+  PrivateLibraries &operator=(PrivateLibraries &&) noexcept;
+
+  /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
+  class Library;
+  [[nodiscard]] Result<const Library *> load(const std::string &path);
+  /// What a copy has under this name, or null.
+  [[nodiscard]] static void *find(const Library &library, const char *name) noexcept;
+  /// Bytes that the copies occupy which the original does not, at most.
+  [[nodiscard]] std::size_t bytes() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace interlock

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Private copies, of the C++ library: the handler that std::set_terminate() keeps is data of it.
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "platform/library.hpp"
+
+using namespace interlock;
+
+namespace {
+
+constexpr const char *kSet = "_ZSt13set_terminatePFvvE";
+constexpr const char *kGet = "_ZSt13get_terminatev";
+using Handler = void (*)();
+using Set = Handler (*)(Handler);
+using Get = Handler (*)();
+
+void first() {}
+void second() {}
+
+/// The file of the C++ library; nothing if it is part of the program.
+std::string cpp_library() {
+  Dl_info info{};
+  const bool is_known =
+      dladdr(reinterpret_cast<void *>(static_cast<Set>(&std::set_terminate)), &info) != 0;
+  const std::string path = is_known ? info.dli_fname : "";
+  return path.find("libstdc++") != std::string::npos ? path : "";
+}
+
+template <typename Function>
+Function find(const PrivateLibraries::Library &library, const char *name) {
+  return reinterpret_cast<Function>(PrivateLibraries::find(library, name));
+}
+
+const PrivateLibraries::Library &loaded(PrivateLibraries &libraries, const std::string &path) {
+  Result<const PrivateLibraries::Library *> library = libraries.load(path);
+  cr_assert(library.ok(), "%s", library.status().message());
+  return *library.value();
+}
+
+std::string refusal(const std::string &path) {
+  PrivateLibraries libraries;
+  Result<const PrivateLibraries::Library *> library = libraries.load(path);
+  return library.ok() ? "" : library.status().message();
+}
+
+std::size_t open_descriptors() {
+  std::size_t count = 0;
+  DIR *const all = opendir("/proc/self/fd");
+  while (all != nullptr && readdir(all) != nullptr) ++count;
+  if (all != nullptr) closedir(all);
+  return count;
+}
+
+}  // namespace
+
+#define LIBRARY_OR_SKIP(path)             \
+  const std::string path = cpp_library(); \
+  if (path.empty()) cr_skip_test("the C++ library is linked into the program")
+
+Test(library, each_owner_has_data_of_its_own, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  PrivateLibraries one;
+  PrivateLibraries other;
+  const PrivateLibraries::Library &ones = loaded(one, path);
+  const PrivateLibraries::Library &others = loaded(other, path);
+  const Handler before = std::get_terminate();
+  const Handler before_of_other = find<Get>(others, kGet)();
+  cr_assert_neq(find<Set>(ones, kSet), find<Set>(others, kSet));
+  cr_assert_neq(find<Set>(ones, kSet), static_cast<Set>(&std::set_terminate));
+  find<Set>(ones, kSet)(first);
+  cr_assert_eq(find<Get>(ones, kGet)(), first);
+  cr_assert_eq(find<Get>(others, kGet)(), before_of_other);
+  cr_assert_eq(std::get_terminate(), before);
+  find<Set>(others, kSet)(second);
+  cr_assert_eq(find<Get>(ones, kGet)(), first);
+  cr_assert_eq(PrivateLibraries::find(ones, "there_is_no_such_name"), nullptr);
+}
+
+Test(library, an_owner_has_one_copy, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  PrivateLibraries libraries;
+  const PrivateLibraries::Library &once = loaded(libraries, path);
+  const std::size_t slash = path.rfind('/');
+  const std::string spelled = path.substr(0, slash) + "/./" + path.substr(slash + 1);
+  cr_assert_eq(&loaded(libraries, path), &once);
+  cr_assert_eq(&loaded(libraries, spelled), &once);
+}
+
+Test(library, code_is_not_copied, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const auto size = static_cast<std::size_t>(file.tellg());
+  PrivateLibraries libraries;
+  (void)loaded(libraries, path);
+  cr_assert_gt(libraries.bytes(), 0);
+  cr_assert_lt(libraries.bytes(), size / 4 * 3);
+}
+
+Test(library, a_copy_goes_with_its_owner, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  const std::size_t before = open_descriptors();
+  for (int i = 0; i < 300; ++i) {
+    PrivateLibraries libraries;
+    void *const address = PrivateLibraries::find(loaded(libraries, path), kSet);
+    Dl_info info{};
+    cr_assert_neq(dladdr(address, &info), 0);
+    libraries = PrivateLibraries();
+    cr_assert_eq(dladdr(address, &info), 0);
+  }
+  cr_assert_eq(open_descriptors(), before);
+}
+
+Test(library, what_cannot_be_loaded_is_refused_with_the_reason, .timeout = 60) {
+  cr_assert_eq(refusal("/there/is/none.so"),
+               "cannot open '/there/is/none.so': No such file or directory");
+  cr_assert_eq(refusal("/dev/null"), "'/dev/null' is no file");
+  char path[] = "/tmp/test_library.XXXXXX";
+  const int descriptor = ::mkstemp(path);
+  cr_assert_geq(descriptor, 0);
+  const std::string name = path;
+  cr_assert_eq(refusal(name), "'" + name + "' is empty");
+  std::FILE *const file = ::fdopen(descriptor, "w");
+  std::fputs("import os  # this is no shared object, but a text that is long enough to be one\n",
+             file);
+  std::fclose(file);
+  cr_assert_eq(refusal(name), "'" + name + "': it is no ELF file");
+  std::remove(path);
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+// The reader of shared objects, on the C library's own file: whole, cut short, and with bytes
+// changed at random. That nothing outside the file is touched is seen under AddressSanitizer.
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "posix/elf.hpp"
+
+using namespace interlock;
+
+namespace {
+
+using Bytes = std::vector<std::byte>;
+
+/// The file that has std::getenv(), which no sanitizer replaces; nothing if that is the program.
+Bytes some_library() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<void *>(&std::getenv), &info) == 0) return {};
+  std::ifstream file(info.dli_fname, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  Bytes bytes(text.size());
+  std::memcpy(bytes.data(), text.data(), text.size());
+  cr_assert_gt(bytes.size(), 1000);
+  return bytes;
+}
+
+/// Where the last byte stands that the linker needs.
+std::size_t end_of(Bytes &bytes) {
+  std::size_t end = 0;
+  Result<ElfFile> file = ElfFile::open(bytes);
+  for (const ElfFile::Segment &each : file.value().segments())
+    end = std::max(end, static_cast<std::size_t>(each.p_offset + each.p_filesz));
+  return end;
+}
+
+std::string refusal(Bytes bytes) {
+  Result<ElfFile> file = ElfFile::open(bytes);
+  return file.ok() ? "" : file.status().message();
+}
+
+/// What anybody may ask of a file that could be opened.
+void ask(ElfFile &file) {
+  const std::string name(file.soname());
+  (void)file.search_path();
+  (void)file.needed();
+  (void)file.make_private();
+  (void)file.rename(name, std::string(name.size(), 'x'));
+}
+
+template <typename T>
+T &at(Bytes &bytes, std::size_t offset) {
+  return *reinterpret_cast<T *>(bytes.data() + offset);
+}
+
+ElfFile::Header &header_of(Bytes &bytes) { return at<ElfFile::Header>(bytes, 0); }
+
+}  // namespace
+
+#define LIBRARY_OR_SKIP(bytes)  \
+  Bytes bytes = some_library(); \
+  if (bytes.empty()) cr_skip_test("the C library is linked into the program")
+
+Test(elf, a_library_is_what_the_linker_takes_it_for, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  Result<ElfFile> file = ElfFile::open(bytes);
+  cr_assert(file.ok(), "%s", file.status().message());
+  cr_assert(file.value().soname().starts_with("libc."));
+  cr_assert(!file.value().uses_python());
+  cr_assert(!file.value().is_python());
+  cr_assert(!file.value().segments().empty());
+  cr_assert_eq(file.value().search_path(), "");
+}
+
+Test(elf, a_name_becomes_another_of_the_same_length, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  Result<ElfFile> file = ElfFile::open(bytes);
+  cr_assert(file.ok());
+  const std::string name(file.value().soname());
+  const std::string other = "_1_" + name.substr(3);
+  cr_assert(!file.value().rename(name, other + "x"));
+  cr_assert(!file.value().rename("libnobody.so", "libelsebody."));
+  cr_assert(!file.value().rename("", ""));
+  cr_assert(file.value().rename(name, other));
+  cr_assert_eq(file.value().soname(), other);
+  cr_assert(!file.value().rename(name, other), "the old name is gone");
+  cr_assert_eq(ElfFile::open(bytes).value().soname(), other);
+}
+
+Test(elf, what_is_no_library_is_refused_with_the_reason, .timeout = 60) {
+  LIBRARY_OR_SKIP(whole);
+  const auto changed = [&](auto change) {
+    Bytes bytes = whole;
+    change(bytes);
+    return refusal(std::move(bytes));
+  };
+  cr_assert_eq(refusal({}), "it is too short to be a shared object");
+  cr_assert_eq(changed([](Bytes &all) { all[0] = std::byte{1}; }), "it is no ELF file");
+  cr_assert_eq(changed([](Bytes &all) { header_of(all).e_type = ET_REL; }),
+               "it is no shared object");
+  cr_assert_eq(changed([](Bytes &all) { header_of(all).e_machine = EM_MIPS; }),
+               "it is for another kind of processor");
+  cr_assert_eq(changed([](Bytes &all) { header_of(all).e_phoff = SIZE_MAX - 7; }),
+               "its program headers are not inside the file");
+  cr_assert_eq(changed([](Bytes &all) { header_of(all).e_phnum = 0; }),
+               "its program headers are not inside the file");
+  cr_assert_eq(changed([](Bytes &all) { all.resize(end_of(all) - 1); }),
+               "it is truncated: a segment is not inside the file");
+}
+
+Test(elf, any_length_is_opened_or_refused, .timeout = 120) {
+  LIBRARY_OR_SKIP(whole);
+  const std::size_t end = end_of(whole);
+  for (std::size_t size = 0; size < 2000; ++size)
+    cr_assert_neq(refusal(Bytes(whole.begin(), whole.begin() + static_cast<long>(size))), "");
+  for (std::size_t size = 2000; size < end; size += end / 50)
+    cr_assert_neq(refusal(Bytes(whole.begin(), whole.begin() + static_cast<long>(size))), "");
+}
+
+/// Where a change tells: the headers and the tables, not the code.
+Test(elf, any_bytes_are_opened_or_refused, .timeout = 300) {
+  LIBRARY_OR_SKIP(bytes);
+  const char *const given = std::getenv("INTERLOCK_SEED");
+  const unsigned seed =
+      given != nullptr ? static_cast<unsigned>(std::atoi(given)) : std::random_device()();
+  std::printf("# seed %u\n", seed);
+  std::mt19937 random(seed);
+  std::vector<std::size_t> places;
+  {
+    Result<ElfFile> file = ElfFile::open(bytes);
+    for (std::size_t i = 0; i < 1024; ++i) places.push_back(i);
+    const auto *const all =
+        reinterpret_cast<const ElfFile::Segment *>(bytes.data() + header_of(bytes).e_phoff);
+    for (std::size_t i = 0; i < header_of(bytes).e_phnum; ++i) {
+      if (all[i].p_type != PT_DYNAMIC) continue;
+      for (std::size_t j = 0; j < all[i].p_filesz; ++j) places.push_back(all[i].p_offset + j);
+    }
+  }
+  constexpr unsigned kTelling[] = {0, 1, 2, 0x7f, 0x80, 0xff};
+  std::size_t opened = 0;
+  for (int turn = 0; turn < 3000; ++turn) {
+    std::vector<std::pair<std::size_t, std::byte>> before;
+    for (unsigned left = 1 + random() % 4; left != 0; --left) {
+      const std::size_t place = places[random() % places.size()];
+      before.emplace_back(place, bytes[place]);
+      const unsigned value =
+          random() % 2 != 0 ? kTelling[random() % std::size(kTelling)] : random() & 0xff;
+      bytes[place] = static_cast<std::byte>(value);
+    }
+    Bytes mutant = bytes;
+    Result<ElfFile> file = ElfFile::open(mutant);
+    if (file.ok()) {
+      ++opened;
+      ask(file.value());
+    }
+    std::for_each(before.rbegin(), before.rend(),
+                  [&](const auto &each) { bytes[each.first] = each.second; });
+  }
+  cr_assert_gt(opened, 0);
+  cr_assert_lt(opened, 3000);
+}
