@@ -154,7 +154,6 @@ Status ElfFile::read_segments() {
                                each.p_type == PT_GNU_RELRO || each.p_type == PT_GNU_EH_FRAME ||
                                (kMachine == EM_ARM && each.p_type == PT_ARM_EXIDX);
     if (!is_left_alone) read_early_.push_back({each.p_vaddr, each.p_memsz});
-    if (each.p_type == PT_TLS) thread_local_size_ = each.p_memsz;
     if (each.p_type != PT_DYNAMIC) continue;
     const std::uint64_t count = each.p_filesz / sizeof(Entry);
     dynamic_ = mapped<Entry>(each.p_vaddr, count);

@@ -43,12 +43,6 @@ class ElfFile {
   [[nodiscard]] bool uses_python() const noexcept { return uses_python_; }
   /// Whether it defines parts of the Python C API: it is CPython, of which there is one.
   [[nodiscard]] bool is_python() const noexcept { return is_python_; }
-  /// Bytes that every thread has of it.
-  [[nodiscard]] std::size_t thread_local_size() const noexcept { return thread_local_size_; }
-  /// Whether those have to be in what threads get at their start, of which there is little.
-  [[nodiscard]] bool has_static_tls() const noexcept {
-    return (value_of(DT_FLAGS) & DF_STATIC_TLS) != 0;
-  }
   /// Whether the dynamic linker runs code of it, or writes to its code, before it is initialised.
   [[nodiscard]] bool is_changed_early() const noexcept { return is_changed_early_; }
 
@@ -118,7 +112,6 @@ class ElfFile {
   };
   std::vector<Table> read_early_;
   std::uint64_t headers_end_ = 0;
-  std::size_t thread_local_size_ = 0;
   bool uses_python_ = false;
   bool is_python_ = false;
   bool is_changed_early_ = false;

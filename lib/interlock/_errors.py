@@ -79,7 +79,14 @@ def _is_too_long(exception):
     is shown as often, with all that it holds: the text of a hundred objects may have no end."""
     if isinstance(type(exception).__str__, types.FunctionType):
         return False  # its class says what it shows
-    left, around, weight = [exception.args], set(), 0
+    try:
+        return _weighs_too_much(exception.args)
+    except Exception:
+        return False  # what cannot be looked at may still be shown
+
+
+def _weighs_too_much(shown):
+    left, around, weight = [shown], set(), 0
     while left:
         obj = left.pop()
         if type(obj) is _End:

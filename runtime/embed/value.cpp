@@ -61,7 +61,7 @@ int report_type(const char *wanted) {
 
 /// What a frozen str, bytes, int or float is by value; any other message is itself.
 const Message &readable(const interlock_value &value) {
-  if (!is_frozen(value.message)) return value.message;
+  if (!value.message.is_frozen()) return value.message;
   if (value.plain.empty()) value.plain = thaw(value.message);
   return value.plain;
 }

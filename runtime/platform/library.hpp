@@ -5,7 +5,7 @@
 //
 // A copy has an inode and a name of its own, for the dynamic linker knows a file by either. It has
 // the pages that differ, or that the linker looks at; code and constants are the pages of the
-// original file, which all copies share.
+// original file, which all copies share, unless the linker runs or changes that code by itself.
 #pragma once
 
 #include <memory>
@@ -25,8 +25,9 @@ class PrivateLibraries {
   PrivateLibraries(PrivateLibraries &&) noexcept;
   PrivateLibraries &operator=(PrivateLibraries &&) noexcept;
 
-  /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
   class Library;
+  /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
+  /// Errors: kEINVAL, kESYSTEM, with the path and the reason.
   [[nodiscard]] Result<const Library *> load(const std::string &path);
   /// What a copy has under this name, or null.
   [[nodiscard]] static void *find(const Library &library, const char *name) noexcept;

@@ -51,7 +51,7 @@ PyObject *decode(const Message &message) {
 
 PyObject *decode(TransferState &state, const Message &message) {
   if (is_inline_int(message)) return state.ints.make(inline_int(message));
-  if (is_frozen(message)) return read_frozen(state, message.header());
+  if (message.is_frozen()) return read_frozen(state, message.header());
   const Message::Body *const body = message.body();
   if (body != nullptr && body->is_flat) return decode_flat(state, message);
   return decode_first(message, SIZE_MAX);

@@ -21,7 +21,6 @@ namespace interlock {
   return _Py_IsImmortal(object) ? ArenaMemory::of(object) : nullptr;
 }
 
-[[nodiscard]] inline bool is_frozen(const Message &message) noexcept { return message.is_frozen(); }
 /// The message of a frozen object by value, if that is a str that UTF-8 can express, bytes, an int
 /// of 64 bits or a float; else a copy of the message.  Thread: any, attached or not.
 [[nodiscard]] Message thaw(const Message &message);
