@@ -44,7 +44,7 @@ def _pattern(value):
 def set_up(inherited, initializer=None, arguments=()):
     """First call in a new interpreter."""
     _adopt_home_thread()
-    _leave_signal_handlers_alone()
+    _take_over_signal_handlers()
     sys.path[:] = inherited["path"]
     sys.argv[:] = inherited["argv"]
     sys.setrecursionlimit(inherited["recursion_limit"])
@@ -73,12 +73,14 @@ def _adopt_home_thread():
     threading._active[main._ident] = main
 
 
-def _leave_signal_handlers_alone():
+def _take_over_signal_handlers():
     """Signal handlers are objects of the main interpreter, whose references its lock guards.
 
-    CPython's getsignal() gives them to any interpreter (3.13-3.15). asyncio.run() uses it in a main thread.
+    CPython's getsignal() gives them to any interpreter (3.13-3.15). That of SIGINT is for interrupts: asyncio.run()
+    sets it, since an event loop does not survive an exception in the middle of what it does.
     """
     _signal.getsignal = _interlock.signal_disposition
+    _signal.signal = _interlock.set_signal_handler
 
 
 def _set_filters(filters):

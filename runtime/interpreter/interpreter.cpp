@@ -3,6 +3,7 @@
 
 #include "base/check.hpp"
 #include "interpreter/end.hpp"
+#include "interpreter/interrupt_handler.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
@@ -260,12 +261,11 @@ int Interpreter::deliver_interrupt(void *argument) {
   if (work == 0 || interpreter->interrupted_work_ != work || interpreter->holds_interrupts_)
     return 0;
   if (current_interpreter == interpreter.get()) {
-    if (!interpreter->take_interrupt()) return 0;
-    PyErr_SetNone(PyExc_KeyboardInterrupt);
-    return -1;
+    return !interpreter->take_interrupt() || handle_interrupt() ? 0 : -1;
   }
-  // Another thread of the interpreter runs pending calls. The mark stays, so that end_work() takes
-  // back an exception that the home thread has not seen by then.
+  // Another thread of the interpreter runs pending calls, and no handler is meant for that one. The
+  // mark stays, so that end_work() takes back an exception that the home thread has not seen by
+  // then.
   PyThreadState_SetAsyncExc(interpreter->home_ident_, PyExc_KeyboardInterrupt);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/status.hpp"
 #include "interpreter/detached.hpp"
 #include "interpreter/interpreter.hpp"
+#include "interpreter/interrupt_handler.hpp"
 #include "interpreter/returns.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "lock/wait_ladder.hpp"
@@ -51,10 +52,7 @@ template <typename Operation>
     EvalBreaker::clear_signal(state);
     if (PyErr_CheckSignals() != 0) return Code::kEPYTHON;
     Interpreter *const home = Interpreter::current();
-    if (home != nullptr && home->take_interrupt()) {
-      PyErr_SetNone(PyExc_KeyboardInterrupt);
-      return Code::kEPYTHON;
-    }
+    if (home != nullptr && home->take_interrupt() && !handle_interrupt()) return Code::kEPYTHON;
   }
 }
 

@@ -2,7 +2,6 @@
 #include "python/module.hpp"
 
 #include <atomic>
-#include <csignal>
 
 #include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
@@ -43,18 +42,6 @@ PyObject *still_holds_now(PyObject *, PyObject *watched) {
 PyObject *type_version(PyObject *, PyObject *type) {
   if (!PyType_Check(type)) return PyErr_Format(PyExc_TypeError, "a class is needed, not %R", type);
   return PyLong_FromUnsignedLong(TypeTable::version_of(reinterpret_cast<PyTypeObject *>(type)));
-}
-
-/// What no interpreter but the main one may ask CPython for: it would get the main one's object.
-PyObject *signal_disposition(PyObject *, PyObject *number) {
-  const long signal = PyLong_AsLong(number);
-  if (signal == -1 && PyErr_Occurred() != nullptr) return nullptr;
-  if (signal < 1 || signal >= NSIG)
-    return PyErr_Format(PyExc_ValueError, "signal number %ld is out of range", signal);
-  const PyOS_sighandler_t handler = PyOS_getsig(static_cast<int>(signal));
-  if (handler == SIG_DFL || handler == SIG_IGN)
-    return PyLong_FromVoidPtr(reinterpret_cast<void *>(handler));
-  Py_RETURN_NONE;
 }
 
 PyObject *parallelism(PyObject *, PyObject *) {
@@ -108,9 +95,12 @@ PyMethodDef functions[] = {
      "set or\ndeleted; 0 if that cannot be told."},
     {"signal_disposition", signal_disposition, METH_O,
      "signal_disposition(signalnum, /)\n--\n\n"
-     "signal.SIG_DFL, signal.SIG_IGN, or None: something else handles the signal, which is not "
-     "this\n"
-     "interpreter's."},
+     "What an interrupt of the calling interpreter calls, for SIGINT. Else signal.SIG_DFL, "
+     "signal.SIG_IGN,\n"
+     "or None: something that is not this interpreter's handles the signal."},
+    {"set_signal_handler", as_method(set_signal_handler), METH_FASTCALL,
+     "set_signal_handler(signalnum, handler, /)\n--\n\n"
+     "What an interrupt of the calling interpreter calls, for SIGINT; what it called before."},
     {"available_parallelism", parallelism, METH_NOARGS,
      "available_parallelism()\n--\n\nProcessors that this process may run on."},
     {"select", as_method(select), METH_FASTCALL | METH_KEYWORDS,

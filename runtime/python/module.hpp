@@ -92,6 +92,9 @@ PyObject *add_frozen_shell(PyObject *module, PyObject *object);
 PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 /// The object of a received FrozenShell.
 [[nodiscard]] PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell);
+// In python/signal.cpp.
+PyObject *signal_disposition(PyObject *, PyObject *number);
+PyObject *set_signal_handler(PyObject *, PyObject *const *values, Py_ssize_t count);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);
 PyObject *after(PyObject *, PyObject *seconds);

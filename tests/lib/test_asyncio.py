@@ -36,6 +36,24 @@ def wait_in_loop(wait, channel, full, ready, new_loop):
         runner.run(run())
 
 
+def run_until_cancelled(ready, new_loop):
+    """For an interpreter of its own: a loop that is always in the middle of something."""
+    import asyncio
+
+    async def run():
+        ready.send(None)
+        try:
+            while True:
+                await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            ready.send("cleaned up")
+            raise
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(run())
+
+
 def run_again(channel, ready, interrupted, new_loop, interrupts):
     """For an interpreter of its own: runs one loop again after each interrupt, at last for an item.
 
@@ -338,6 +356,15 @@ class Asyncio(support.TestCase):
         ready.recv(timeout=support.LIMIT)
         channel.send("item")
         self.assertEqual(future.result(support.LIMIT), "item")
+
+    def test_an_interrupt_cancels_what_a_loop_runs(self):
+        i, ready = self.interpreter(), Channel(1)
+        for _ in range(20):
+            future = i.submit(run_until_cancelled, ready, self.loop_of_interpreters())
+            ready.recv(timeout=support.LIMIT)
+            i.interrupt()
+            self.assertIs(type(future.exception(support.LIMIT)), KeyboardInterrupt)
+            self.assertEqual(ready.recv(timeout=support.LIMIT), "cleaned up")
 
     def test_a_loop_that_waits_does_not_keep_an_interpreter_from_its_end(self):
         i, channel, ready = interlock.Interpreter(), Channel(1), Channel(1)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 import concurrent.futures
 import os
-import signal
 import sys
 import textwrap
 import unittest
@@ -141,35 +140,6 @@ class Calls(support.TestCase):
         self.assertEqual((stats["state"], stats["queued"]), ("running", 0))
         self.assertGreaterEqual(stats["tasks"], 1)
         self.assertIn("worker", repr(self.i))
-
-
-def dispositions(*numbers):
-    return [signal.getsignal(each) for each in numbers]
-
-
-class Signals(support.TestCase):
-    """Handlers are objects of the main interpreter."""
-
-    def test_no_other_interpreter_gets_a_handler(self):
-        class Handler:
-            def __call__(self, *args): ...
-
-        def set_signal(number, handler):
-            self.addCleanup(signal.signal, number, signal.signal(number, handler))
-
-        set_signal(signal.SIGINT, handler := Handler())
-        count = sys.getrefcount(handler)
-        for other in (signal.SIG_DFL, signal.SIG_IGN):
-            set_signal(signal.SIGTERM, other)
-            found = self.interpreter().call(dispositions, signal.SIGTERM, signal.SIGINT)
-            self.assertEqual(found, [other, None])
-        self.assertEqual(sys.getrefcount(handler), count)
-        self.assertIs(signal.getsignal(signal.SIGINT), handler)
-
-    def test_errors(self):
-        for number, error in ((0, ValueError), (1000, ValueError), ("INT", TypeError), (1 << 70, OverflowError)):
-            with self.subTest(number=number), self.assertRaises(error):
-                self.interpreter().call(dispositions, number)
 
 
 class Parallel(support.TestCase):
