@@ -153,6 +153,7 @@ Status ElfFile::read_segments() {
     const bool is_left_alone = each.p_type == PT_LOAD || each.p_type == PT_GNU_STACK ||
                                each.p_type == PT_GNU_RELRO || each.p_type == PT_GNU_EH_FRAME ||
                                (kMachine == EM_ARM && each.p_type == PT_ARM_EXIDX);
+    if (each.p_type == PT_GNU_RELRO) protected_later_ = {each.p_vaddr, each.p_memsz};
     if (!is_left_alone) read_early_.push_back({each.p_vaddr, each.p_memsz});
     if (each.p_type != PT_DYNAMIC) continue;
     const std::uint64_t count = each.p_filesz / sizeof(Entry);
@@ -314,15 +315,15 @@ std::uint64_t ElfFile::read_early(const Segment &segment) const noexcept {
   return has_end ? std::min(end, std::uint64_t{segment.p_filesz}) : segment.p_filesz;
 }
 
-Result<ElfFile::Initialisers> ElfFile::take_initialisers() noexcept {
-  Initialisers taken;
-  if (Entry *const function = entry_of(DT_INIT)) {
+Result<ElfFile::Calls> ElfFile::take_calls(CallTags tags) noexcept {
+  Calls taken;
+  if (Entry *const function = entry_of(tags.function)) {
     taken.function = function->d_un.d_ptr;
     function->d_tag = kIgnored;
   }
-  Entry *const size = entry_of(DT_INIT_ARRAYSZ);
-  if (size != nullptr && has(DT_INIT_ARRAY)) {
-    taken.array = static_cast<Address>(value_of(DT_INIT_ARRAY));
+  Entry *const size = entry_of(tags.size);
+  if (size != nullptr && has(tags.array)) {
+    taken.array = static_cast<Address>(value_of(tags.array));
     taken.count = size->d_un.d_val / sizeof(Address);
     size->d_un.d_val = 0;
   }
@@ -330,6 +331,14 @@ Result<ElfFile::Initialisers> ElfFile::take_initialisers() noexcept {
                           (taken.count == 0 || !mapped<Address>(taken.array, taken.count).empty());
   if (!are_inside) return wrong("its initialisers are not inside the file");
   return taken;
+}
+
+Result<ElfFile::Calls> ElfFile::take_initialisers() noexcept {
+  return take_calls({DT_INIT, DT_INIT_ARRAY, DT_INIT_ARRAYSZ});
+}
+
+Result<ElfFile::Calls> ElfFile::take_finalisers() noexcept {
+  return take_calls({DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ});
 }
 
 std::size_t ElfFile::make_private() noexcept {

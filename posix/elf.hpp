@@ -26,6 +26,12 @@ class ElfFile {
   using Entry = ElfW(Dyn);
   using Address = ElfW(Addr);
 
+  /// A part of the memory that it is loaded to, from where that begins.
+  struct Table {
+    Address start;
+    std::uint64_t size;
+  };
+
   /// Errors: kEINVAL, saying what is wrong with the file.
   [[nodiscard]] static Result<ElfFile> open(std::span<std::byte> bytes);
 
@@ -52,15 +58,19 @@ class ElfFile {
   /// at most.
   [[nodiscard]] std::uint64_t read_early(const Segment &segment) const noexcept;
 
-  /// What runs first of it, by address; none are 0.
-  struct Initialisers {
+  /// What is protected from writing once it has been relocated, in memory.
+  [[nodiscard]] Table protected_later() const noexcept { return protected_later_; }
+
+  /// What runs first or last of it, by address; none are 0.
+  struct Calls {
     Address function = 0;
     Address array = 0;  // of addresses, once they have been relocated
     std::uint64_t count = 0;
   };
-  /// Leaves them to the caller: the linker does not find them any more. Errors: kEINVAL if they are
-  /// not in the file.
-  [[nodiscard]] Result<Initialisers> take_initialisers() noexcept;
+  // Both leave them to the caller: the linker does not find them any more. Errors: kEINVAL if they
+  // are not in the file.
+  [[nodiscard]] Result<Calls> take_initialisers() noexcept;
+  [[nodiscard]] Result<Calls> take_finalisers() noexcept;
 
   /// Changes a name of the file, its own or one that it needs, to another one of the same length.
   /// False if it has no such name, or a symbol's name is written in the same place.
@@ -78,6 +88,12 @@ class ElfFile {
   [[nodiscard]] Status read_symbols();
   [[nodiscard]] Status read_relocations();
   void find_tables();
+  struct CallTags {
+    std::int64_t function;
+    std::int64_t array;
+    std::int64_t size;
+  };
+  [[nodiscard]] Result<Calls> take_calls(CallTags tags) noexcept;
 
   /// `count` T at an offset in the file; empty if they are not all inside, or not aligned.
   template <typename T>
@@ -105,12 +121,8 @@ class ElfFile {
   std::span<Entry> dynamic_;
   std::span<char> names_;
   std::span<Symbol> symbols_;
-  /// What the linker looks at, in memory. Size 0: not known, up to the next one.
-  struct Table {
-    Address start;
-    std::uint64_t size;
-  };
-  std::vector<Table> read_early_;
+  std::vector<Table> read_early_;  // size 0: not known, up to the next one
+  Table protected_later_{};
   std::uint64_t headers_end_ = 0;
   bool uses_python_ = false;
   bool is_python_ = false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Which libraries are copied with one, and under which names. A needed library that is found beside
 // a copy by the path that the original names is loaded before the copy: the linker then takes it by
-// its name, wherever the copy lies.
+// its name, wherever the copy lies. Copies of ended owners wait here for the next ones.
 #include "platform/library.hpp"
 
 #include <dlfcn.h>
@@ -98,20 +98,83 @@ class Handles {
 }  // namespace
 
 struct PrivateLibraries::Library {
+  std::string path;  // of the original, the real one
+  FileIdentity original{};
   LibraryCopy copy;
-  std::string name;  // by which others need it, or nothing
+  std::string name;              // by which others need it, or nothing
+  std::vector<Library *> needs;  // copies, which it is bound to for good
+  const Impl *owner = nullptr;
 };
 
 struct PrivateLibraries::Impl {
-  [[nodiscard]] Result<const Library *> load(const std::string &path);
-  [[nodiscard]] Status load_needed(const std::string &path, ElfFile &file, Handles &shared);
+  ~Impl();
+  [[nodiscard]] Result<Library *> load(const std::string &path);
+  void discard(Library &library);
+  [[nodiscard]] std::size_t bytes() const noexcept;
+
+ private:
+  /// All copies that were ever made and not discarded, by the path of the original. Those of ended
+  /// owners are given to the next ones, and never unloaded: a thread that a library has started, or
+  /// the C library, may know an address in it. Guarded by the global lock.
+  using Copies = std::vector<std::unique_ptr<Library>>;
+  [[nodiscard]] static std::map<std::string, Copies> &stock() {
+    static auto *const all = new std::map<std::string, Copies>;
+    return *all;
+  }
+  [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
+  [[nodiscard]] bool can_have(const Library &library) const noexcept;
+  void take(Library &library);
+  [[nodiscard]] Result<std::unique_ptr<Library>> make(const std::string &path, MappedFile &mapped);
+  [[nodiscard]] Status load_needed(ElfFile &file, Library &library, Handles &shared);
   [[nodiscard]] static Status rename(ElfFile &file, std::string_view name,
                                      const std::string &other);
 
-  std::map<std::string, Library> copies;  // by the real path of the original
-  std::vector<std::string> loading;       // likewise: those that need each other
-  std::size_t bytes = 0;
+  std::vector<Library *> own_;        // started, the latest last
+  std::vector<std::string> loading_;  // real paths: those that need each other
 };
+
+PrivateLibraries::Impl::~Impl() {
+  for (; !own_.empty(); own_.pop_back()) {
+    own_.back()->copy.stop();
+    own_.back()->owner = nullptr;
+  }
+}
+
+PrivateLibraries::Library *PrivateLibraries::Impl::find_own(
+    const std::string &path) const noexcept {
+  const auto found =
+      std::ranges::find_if(own_, [&](const Library *each) { return each->path == path; });
+  return found != own_.end() ? *found : nullptr;
+}
+
+/// Whether nobody else has it, nor what it is bound to, and the owner no other copy of that.
+bool PrivateLibraries::Impl::can_have(const Library &library) const noexcept {
+  if (const Library *const known = find_own(library.path)) return known == &library;
+  return library.owner == nullptr &&
+         std::ranges::all_of(library.needs,
+                             [this](const Library *each) { return can_have(*each); });
+}
+
+void PrivateLibraries::Impl::take(Library &library) {
+  if (library.owner == this) return;
+  for (Library *const each : library.needs) take(*each);
+  library.owner = this;
+  own_.push_back(&library);
+  library.copy.start();
+}
+
+void PrivateLibraries::Impl::discard(Library &library) {
+  library.copy.stop();
+  std::erase(own_, &library);
+  Copies &copies = stock()[library.path];
+  std::erase_if(copies, [&](const auto &each) { return each.get() == &library; });
+}
+
+std::size_t PrivateLibraries::Impl::bytes() const noexcept {
+  std::size_t sum = 0;
+  for (const Library *const each : own_) sum += each->copy.size();
+  return sum;
+}
 
 Status PrivateLibraries::Impl::rename(ElfFile &file, std::string_view name,
                                       const std::string &other) {
@@ -120,9 +183,8 @@ Status PrivateLibraries::Impl::rename(ElfFile &file, std::string_view name,
 }
 
 /// Those that are found by its search path: `shared`, or copied, with names of their own.
-Status PrivateLibraries::Impl::load_needed(const std::string &path, ElfFile &file,
-                                           Handles &shared) {
-  const std::string origin = directory_of(path);
+Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Handles &shared) {
+  const std::string origin = directory_of(library.path);
   for (const std::string_view each : file.needed()) {
     const std::string name(each);
     const std::string found = find_file(file.search_path(), origin, name);
@@ -132,10 +194,11 @@ Status PrivateLibraries::Impl::load_needed(const std::string &path, ElfFile &fil
     Result<ElfFile> needed = ElfFile::open(mapped.value().bytes());
     if (!needed.ok()) return about(found, needed.status());
     if (needed.value().uses_python() && !needed.value().is_python()) {
-      Result<const Library *> copy = load(found);
+      Result<Library *> copy = load(found);
       if (!copy.ok()) return copy.status();
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())
-        return about(path, status);
+        return about(library.path, status);
+      library.needs.push_back(copy.value());
     } else if (const Status status = shared.open(found); !status.ok()) {
       return status;
     }
@@ -143,30 +206,49 @@ Status PrivateLibraries::Impl::load_needed(const std::string &path, ElfFile &fil
   return {};
 }
 
-Result<const PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::string &path) {
+Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
+    const std::string &path, MappedFile &mapped) {
+  auto library = std::make_unique<Library>();
+  library->path = path;
+  library->original = mapped.identity();
+  Result<ElfFile> opened = ElfFile::open(mapped.bytes());
+  if (!opened.ok()) return about(path, opened.status());
+  ElfFile &file = opened.value();
+  Handles shared;
+  if (const Status status = load_needed(file, *library, shared); !status.ok()) return status;
+  const std::string before(file.soname());
+  library->name = fresh_name(before);
+  // If it has no name that can be changed nobody can need it, and mostly nobody does.
+  if (!rename(file, before, library->name).ok()) library->name.clear();
+  file.make_private();
+  Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file);
+  if (!copy.ok()) return copy.status();
+  library->copy = std::move(copy.value());
+  return library;
+}
+
+Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::string &path) {
   const std::string real = real_path(path);
-  if (const auto known = copies.find(real); known != copies.end()) return &known->second;
-  if (std::ranges::find(loading, real) != loading.end())
+  if (Library *const known = find_own(real)) return known;
+  if (std::ranges::find(loading_, real) != loading_.end())
     return Status(Code::kEINVAL, "'" + path + "' needs itself");
   Result<MappedFile> mapped = MappedFile::open(real);
   if (!mapped.ok()) return mapped.status();
-  Result<ElfFile> opened = ElfFile::open(mapped.value().bytes());
-  if (!opened.ok()) return about(path, opened.status());
-  ElfFile &file = opened.value();
-  loading.push_back(real);
-  Handles shared;
-  const Status status = load_needed(real, file, shared);
-  loading.pop_back();
-  if (!status.ok()) return status;
-  const std::string before(file.soname());
-  std::string name = fresh_name(before);
-  if (!rename(file, before, name).ok()) name.clear();  // nobody can need it, and mostly nobody does
-  file.make_private();
-  Result<LibraryCopy> copy = LibraryCopy::load(real, mapped.value(), file);
-  if (!copy.ok()) return copy.status();
-  bytes += copy.value().size();
-  const auto added = copies.emplace(real, Library{std::move(copy.value()), name});
-  return &added.first->second;
+  Copies &copies = stock()[real];
+  const auto found = std::ranges::find_if(copies, [&](const auto &each) {
+    return each->original == mapped.value().identity() && can_have(*each);
+  });
+  if (found != copies.end()) {
+    take(**found);
+    return found->get();
+  }
+  loading_.push_back(real);
+  Result<std::unique_ptr<Library>> made = make(real, mapped.value());
+  loading_.pop_back();
+  if (!made.ok()) return made.status();
+  Library *const library = copies.emplace_back(std::move(made.value())).get();
+  take(*library);
+  return library;
 }
 
 PrivateLibraries::PrivateLibraries() : impl_(std::make_unique<Impl>()) {}
@@ -174,14 +256,18 @@ PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
 
-Result<const PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path) {
+bool PrivateLibraries::are_possible() noexcept { return true; }
+
+Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path) {
   return impl_->load(path);
 }
+
+void PrivateLibraries::discard(Library &library) { impl_->discard(library); }
 
 void *PrivateLibraries::find(const Library &library, const char *name) noexcept {
   return library.copy.find(name);
 }
 
-std::size_t PrivateLibraries::bytes() const noexcept { return impl_->bytes; }
+std::size_t PrivateLibraries::bytes() const noexcept { return impl_->bytes(); }
 
 }  // namespace interlock

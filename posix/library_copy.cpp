@@ -85,15 +85,10 @@ class Copying {
   Copying(const MappedFile &original, ElfFile &file) noexcept : original_(original), file_(file) {}
 
   /// Decides what is shared with the original.
-  [[nodiscard]] Status prepare() {
+  void prepare() {
     for (const ElfFile::Segment &each : file_.segments()) {
       if (can_be_lent(each)) add_lent(each);
     }
-    if (lent_.empty()) return {};
-    // They must not run before their code is there.
-    Result<ElfFile::Initialisers> taken = file_.take_initialisers();
-    if (taken.ok()) initialisers_ = taken.value();
-    return taken.status();
   }
   /// Writes the copy, all but what lend() brings.
   [[nodiscard]] bool write(int descriptor) {
@@ -113,19 +108,6 @@ class Copying {
       return ::mmap(place, each.size, each.protection, MAP_PRIVATE | MAP_FIXED,
                     original_.descriptor(), static_cast<off_t>(each.offset)) == place;
     });
-  }
-  void initialise(Address base) const {
-    // As the linker calls them. What they may be told of the command line is the program's name.
-    char *const arguments[] = {const_cast<char *>(""), nullptr};
-    using Function = void (*)(int, char **, char **);
-    const auto call = [&](Address address) {
-      reinterpret_cast<Function>(address)(1, const_cast<char **>(arguments), environ);
-    };
-    if (initialisers_.function != 0) call(base + initialisers_.function);
-    const auto *const functions = reinterpret_cast<const Address *>(base + initialisers_.array);
-    for (std::uint64_t i = 0; i < initialisers_.count; ++i) {
-      if (functions[i] != 0 && functions[i] != static_cast<Address>(-1)) call(functions[i]);
-    }
   }
   [[nodiscard]] std::size_t written() const noexcept { return written_; }
 
@@ -180,9 +162,30 @@ class Copying {
   const MappedFile &original_;
   ElfFile &file_;
   std::vector<Lent> lent_;
-  ElfFile::Initialisers initialisers_;
   std::size_t written_ = 0;
 };
+
+/// What stands in a list of functions.
+[[nodiscard]] constexpr bool is_function(Address address) noexcept {
+  return address != 0 && address != static_cast<Address>(-1);
+}
+
+/// Whole pages are given back: they are zero when they are looked at.
+void clear(std::byte *start, std::size_t size) noexcept {
+  const auto first = reinterpret_cast<std::uintptr_t>(start);
+  const std::uintptr_t pages = page_of(first + page_size() - 1);
+  const std::uintptr_t end = page_of(first + size);
+  if (pages < end) {
+    void *const place = reinterpret_cast<void *>(pages);
+    constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    if (::mmap(place, end - pages, PROT_READ | PROT_WRITE, kFlags, -1, 0) == place) {
+      std::memset(start, 0, pages - first);
+      std::memset(reinterpret_cast<void *>(end), 0, first + size - end);
+      return;
+    }
+  }
+  std::memset(start, 0, size);
+}
 
 /// Lets a library say that it is `path`, in another spelling: debuggers find its symbols, and it
 /// finds the files beside it, while no such name leads to it. Nothing depends on it.
@@ -217,6 +220,8 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.descriptor_, 0);
   if (bytes == MAP_FAILED) return refused("cannot map", path);
   file.bytes_ = {static_cast<std::byte *>(bytes), size};
+  file.identity_ = {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+                    info.st_mtim.tv_nsec};
   return file;
 }
 
@@ -232,21 +237,32 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   constexpr std::size_t kLongestName = 200;  // the system adds to it
   const std::string base_name = path.substr(path.rfind('/') + 1, kLongestName);
   if (!empty.open(base_name)) return refused("no place for a copy of", path);
+  LibraryCopy copy;
+  // Theirs is another time: initialisers need code that is not there yet, and their effects must be
+  // told from those of the linker.
+  Result<ElfFile::Calls> initialisers = file.take_initialisers();
+  Result<ElfFile::Calls> finalisers = file.take_finalisers();
+  if (!initialisers.ok()) return initialisers.status();
+  if (!finalisers.ok()) return finalisers.status();
+  copy.initialisers_ = initialisers.value();
+  copy.finalisers_ = finalisers.value();
   Copying copying(original, file);
-  if (const Status status = copying.prepare(); !status.ok()) return status;
+  copying.prepare();
   if (!copying.write(empty.descriptor)) return refused("cannot copy", path);
+  copy.copied_ = copying.written();
   const std::string copy_path = spelled(empty.path, number);
   void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
   link_map *library = nullptr;
   CHECK(::dlinfo(handle, RTLD_DI_LINKMAP, &library) == 0);
-  if (!copying.lend(library->l_addr)) {
+  copy.base_ = library->l_addr;
+  if (!copying.lend(copy.base_)) {
     // Its code is not there: it cannot be unloaded either, which would run some.
     return refused("cannot map the code of", path);
   }
+  copy.handle_ = handle;
   rename_for_people(*library, path, number);
-  LibraryCopy copy(handle, copying.written());
-  copying.initialise(library->l_addr);
+  copy.save(file);
   return copy;
 }
 
@@ -254,6 +270,59 @@ LibraryCopy::~LibraryCopy() {
   if (handle_ != nullptr) ::dlclose(handle_);
 }
 
+void LibraryCopy::save(const ElfFile &file) {
+  const ElfFile::Table fixed = file.protected_later();  // by whole pages
+  const Address fixed_start = page_of(fixed.start);
+  const Address fixed_end = page_of(fixed.start + fixed.size);
+  for (const ElfFile::Segment &each : file.segments()) {
+    if ((each.p_flags & PF_W) == 0) continue;
+    const Address begin = each.p_vaddr;
+    const Address end = begin + each.p_memsz;
+    const auto add = [&](Address from, Address to) {
+      if (from >= to) return;
+      auto *const start = reinterpret_cast<std::byte *>(base_ + from);
+      const Address known_end = std::clamp(begin + each.p_filesz, from, to);
+      data_.push_back({start, {start, start + (known_end - from)}, to - known_end});
+    };
+    const bool is_fixed = fixed_start < fixed_end && fixed_start < end && fixed_end > begin;
+    add(begin, is_fixed ? fixed_start : end);
+    if (is_fixed) add(std::max(begin, fixed_end), end);
+  }
+}
+
+void LibraryCopy::start() const {
+  // As the linker calls them. What they may be told of the command line is the program's name.
+  char *const arguments[] = {const_cast<char *>(""), nullptr};
+  using Function = void (*)(int, char **, char **);
+  const auto call = [&](Address address) {
+    reinterpret_cast<Function>(address)(1, const_cast<char **>(arguments), environ);
+  };
+  if (initialisers_.function != 0) call(base_ + initialisers_.function);
+  const auto *const functions = reinterpret_cast<const Address *>(base_ + initialisers_.array);
+  for (std::uint64_t i = 0; i < initialisers_.count; ++i) {
+    if (is_function(functions[i])) call(functions[i]);
+  }
+}
+
+void LibraryCopy::stop() const {
+  using Function = void (*)();
+  const auto *const functions = reinterpret_cast<const Address *>(base_ + finalisers_.array);
+  for (std::uint64_t i = finalisers_.count; i-- > 0;) {
+    if (is_function(functions[i])) reinterpret_cast<Function>(functions[i])();
+  }
+  if (finalisers_.function != 0) reinterpret_cast<Function>(base_ + finalisers_.function)();
+  for (const Data &each : data_) {
+    std::ranges::copy(each.before, each.start);
+    clear(each.start + each.before.size(), each.zeros);
+  }
+}
+
 void *LibraryCopy::find(const char *name) const noexcept { return ::dlsym(handle_, name); }
+
+std::size_t LibraryCopy::size() const noexcept {
+  std::size_t size = copied_;
+  for (const Data &each : data_) size += each.before.size();
+  return size;
+}
 
 }  // namespace interlock

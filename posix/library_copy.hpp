@@ -11,6 +11,17 @@
 
 namespace interlock {
 
+/// Tells a file from others, and from what it was before somebody wrote to it.
+struct FileIdentity {
+  std::uint64_t device;
+  std::uint64_t number;
+  std::int64_t size;
+  std::int64_t seconds;  // of the last change
+  std::int64_t nanoseconds;
+
+  bool operator==(const FileIdentity &) const = default;
+};
+
 /// A file that is mapped to be changed: pages that are, become private ones. Its descriptor stays
 /// open.
 class MappedFile {
@@ -19,49 +30,79 @@ class MappedFile {
   [[nodiscard]] static Result<MappedFile> open(const std::string &path);
   MappedFile(MappedFile &&other) noexcept
       : descriptor_(std::exchange(other.descriptor_, -1)),
-        bytes_(std::exchange(other.bytes_, {})) {}
+        bytes_(std::exchange(other.bytes_, {})),
+        identity_(other.identity_) {}
   MappedFile &operator=(MappedFile &&other) noexcept {
     std::swap(descriptor_, other.descriptor_);
     std::swap(bytes_, other.bytes_);
+    std::swap(identity_, other.identity_);
     return *this;
   }
   ~MappedFile();
 
   [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  [[nodiscard]] const FileIdentity &identity() const noexcept { return identity_; }
 
  private:
   MappedFile() noexcept = default;
 
   int descriptor_ = -1;
   std::span<std::byte> bytes_;
+  FileIdentity identity_{};
 };
 
+/// What it writes is known, and can be made what it was: a copy serves one owner after another.
 class LibraryCopy {
  public:
-  /// Loads `original`, the file `path` with what was changed in `file`. Initialisers run.
-  /// Thread: with the global lock held.  Errors: kESYSTEM with what the dynamic linker says.
+  /// Loads `original`, the file `path` with what was changed in `file`. Nothing of it runs yet, but
+  /// for what the dynamic linker calls to find addresses.
+  /// Thread: with the global lock held.  Errors: kEINVAL; kESYSTEM with what the linker says.
   [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const MappedFile &original,
                                                 ElfFile &file);
-  LibraryCopy(LibraryCopy &&other) noexcept
-      : handle_(std::exchange(other.handle_, nullptr)), size_(other.size_) {}
+  LibraryCopy() noexcept = default;
+  LibraryCopy(LibraryCopy &&other) noexcept { swap(other); }
   LibraryCopy &operator=(LibraryCopy &&other) noexcept {
-    std::swap(handle_, other.handle_);
-    std::swap(size_, other.size_);
+    swap(other);
     return *this;
   }
-  /// Unloads it.
+  /// Unloads it. It must not be started.
   ~LibraryCopy();
 
+  /// Runs its initialisers. Thread: with the global lock held.
+  void start() const;
+  /// Runs its finalisers, then makes its data what they were before start(). No thread may be in
+  /// its code, or come back to it.  Thread: with the global lock held.
+  void stop() const;
+
   [[nodiscard]] void *find(const char *name) const noexcept;
-  /// Bytes of the file that were copied.
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  /// Bytes of the file that were copied, and what is kept of its data.
+  [[nodiscard]] std::size_t size() const noexcept;
 
  private:
-  LibraryCopy(void *handle, std::size_t size) noexcept : handle_(handle), size_(size) {}
+  /// Writable memory: what is known of it, then zeros.
+  struct Data {
+    std::byte *start;
+    std::vector<std::byte> before;
+    std::size_t zeros;
+  };
 
-  void *handle_;
-  std::size_t size_;
+  void swap(LibraryCopy &other) noexcept {
+    std::swap(handle_, other.handle_);
+    std::swap(base_, other.base_);
+    std::swap(copied_, other.copied_);
+    std::swap(initialisers_, other.initialisers_);
+    std::swap(finalisers_, other.finalisers_);
+    std::swap(data_, other.data_);
+  }
+  void save(const ElfFile &file);
+
+  void *handle_ = nullptr;
+  ElfFile::Address base_ = 0;
+  std::size_t copied_ = 0;
+  ElfFile::Calls initialisers_;
+  ElfFile::Calls finalisers_;
+  std::vector<Data> data_;
 };
 
 }  // namespace interlock

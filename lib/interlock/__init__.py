@@ -40,13 +40,14 @@ from _interlock import (
     select,
 )
 from _interlock import can_freeze as _can_freeze
+from _interlock import can_have_images as _can_have_images
 from _interlock import can_move as _can_move
 
 from ._errors import RemoteError, RemoteTraceback
 
 # What this process can do, by name. "move": send(move=True) hands objects over; else it copies them. "freeze": what
-# freeze() gives is shared; else it is copied, too.
-features = _MappingProxyType({"freeze": _can_freeze(), "move": _can_move()})
+# freeze() gives is shared; else it is copied, too. "extensions": interpreters have private copies of extension modules.
+features = _MappingProxyType({"extensions": _can_have_images(), "freeze": _can_freeze(), "move": _can_move()})
 
 __version__ = "0.1.0"
 

@@ -14,9 +14,10 @@ _MAIN = "__main__"
 serving = {}  # ident of a thread that runs calls by proxy -> its server; see _proxy_server
 
 
-def settings():
+def settings(extensions=None):
     """What set_up() applies in the new interpreter. Called in the creator."""
     return {
+        "extensions": _extension_settings(extensions),
         "path": [each for each in sys.path if isinstance(each, str)],
         "argv": list(sys.argv),
         "filters": [_plain_filter(each) for each in warnings.filters if _is_everywhere(each[2])],
@@ -25,6 +26,15 @@ def settings():
         "dont_write_bytecode": sys.dont_write_bytecode,
         "pycache_prefix": sys.pycache_prefix,
     }
+
+
+def _extension_settings(extensions):
+    loaded = sys.modules.get(f"{__package__}._extensions")
+    if extensions is None and (loaded is None or not loaded.own):
+        return None  # as mostly: nothing is imported for it, there or here
+    from . import _extensions
+
+    return _extensions.settings(extensions)
 
 
 def _is_everywhere(category):
@@ -52,6 +62,10 @@ def set_up(inherited, initializer=None, arguments=()):
     sys.dont_write_bytecode = inherited["dont_write_bytecode"]
     sys.pycache_prefix = inherited["pycache_prefix"]
     _set_filters(inherited["filters"])
+    if inherited["extensions"] is not None:
+        from . import _extensions
+
+        _extensions.apply(*inherited["extensions"])
     if initializer is not None:
         initializer(*arguments)
 

@@ -17,15 +17,22 @@ class Interpreter:
     """An isolated Python interpreter with its own lock; it runs calls in order on its home thread.
 
     It starts with this interpreter's sys.path, sys.argv and warning filters, but for those of
-    categories that other packages define. Use it as a context manager, or close() it. An Interpreter that is sent to another interpreter stands for the same one.
+    categories that other packages define. Use it as a context manager, or close() it. An Interpreter that is sent to
+    another interpreter stands for the same one.
+
+    extensions: how it loads extension modules, a policy for all or a dict of module, or "*" for all others, to policy.
+    "private", the default: each has a copy of the file with static data of its own, but for those that support
+    interpreters with their own locks. "shared": as CPython does, which refuses all but those. "home": the module is in
+    the main interpreter, and a stand-in gives proxies. "refuse": not at all; "*" leaves the standard library alone. A
+    package's policy holds for all in it.
     """
 
-    def __init__(self, name=None):
+    def __init__(self, name=None, *, extensions=None):
         if name is None:
             name = f"interlock-{next(_numbers)}"
         elif not isinstance(name, str):
             raise TypeError(f"name must be a str or None, not {type(name).__name__}")
-        arguments = (_set_up.settings(),)
+        arguments = (_set_up.settings(extensions),)
         self._take(_interlock.Interpreter.create(name, None, None, None, _set_up.set_up, arguments), owner=True)
         self._handle.wait_ready()
 

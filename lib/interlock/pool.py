@@ -24,10 +24,11 @@ class Pool(Executor):
 
     workers: how many at most; by default as many as there are processors for this process. They start
     when they are needed. spare: so many idle ones are kept ready beyond those that work, to hide
-    their start. initializer(*initargs) runs first in each; if it raises, the pool is broken.
+    their start. initializer(*initargs) runs first in each; if it raises, the pool is broken. extensions: as for
+    Interpreter.
     """
 
-    def __init__(self, workers=None, *, name=None, initializer=None, initargs=(), spare=0):
+    def __init__(self, workers=None, *, name=None, initializer=None, initargs=(), spare=0, extensions=None):
         if workers is None:
             workers = _interlock.available_parallelism()
         _check_count("workers", workers, 1, "workers must be greater than 0")
@@ -37,7 +38,7 @@ class Pool(Executor):
         self._name = name or f"pool-{next(_numbers)}"
         self._most = workers
         self._spare = spare
-        self._set_up_arguments = (_set_up.settings(), initializer, tuple(initargs))
+        self._set_up_arguments = (_set_up.settings(extensions), initializer, tuple(initargs))
         self._queue = _interlock.TaskQueue()
         self._workers = []
         self._starting = 0  # workers whose set-up has not ended

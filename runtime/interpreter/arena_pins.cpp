@@ -3,38 +3,14 @@
 
 #include <utility>
 
+#include "interpreter/kept.hpp"
+
 namespace interlock {
-namespace {
-
-// In the dict that CPython keeps for each interpreter, without a destructor: that would come before
-// the last objects go.
-constexpr const char *kName = "interlock.arena_pins";
-
-ArenaPins *find() noexcept {
-  PyObject *const dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
-  PyObject *const capsule = dict != nullptr ? PyDict_GetItemString(dict, kName) : nullptr;
-  if (capsule == nullptr) return nullptr;
-  return static_cast<ArenaPins *>(PyCapsule_GetPointer(capsule, kName));
-}
-
-}  // namespace
 
 ArenaPins *ArenaPins::create_current() {
-  if (ArenaPins *const known = find()) return known;
+  if (RefCounted *const known = find_kept(Kept::kArenaPins)) return static_cast<ArenaPins *>(known);
   Ref<ArenaPins> made = make_ref<ArenaPins>();
-  const PyRef capsule = PyRef::steal(PyCapsule_New(made.get(), kName, nullptr));
-  if (!capsule) return nullptr;
-  PyObject *const dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
-  if (dict == nullptr) PyErr_NoMemory();
-  if (dict == nullptr || PyDict_SetItemString(dict, kName, capsule.get()) != 0) return nullptr;
-  return made.leak();  // take_current() takes it over
-}
-
-Ref<ArenaPins> ArenaPins::take_current() noexcept {
-  ArenaPins *const known = find();
-  Ref<ArenaPins> taken(known);
-  if (known != nullptr) known->release();
-  return taken;
+  return keep(Kept::kArenaPins, made) ? made.get() : nullptr;
 }
 
 Ref<ArenaMemory> ArenaPins::default_memory() {

@@ -17,10 +17,6 @@ class ArenaPins final : public RefCounted {
   /// Of the calling interpreter, made if need be; null with a Python exception set. Valid until the
   /// interpreter has ended.  Thread: attached.
   [[nodiscard]] static ArenaPins *create_current();
-  /// Of the calling interpreter, which is about to be ended by the caller, who is to drop it when
-  /// that is done; null if there is none. Of an interpreter that anybody else ends, and of the main
-  /// one, it stays for good: they do not say when the last object is gone.  Thread: attached.
-  [[nodiscard]] static Ref<ArenaPins> take_current() noexcept;
 
   /// Keeps `memory` until the interpreter has ended.
   void pin(ArenaMemory &memory) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/end.hpp"
 
-#include "interpreter/arena_pins.hpp"
 #include "interpreter/detached.hpp"
+#include "interpreter/kept.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
@@ -64,7 +64,8 @@ Ending end_interpreter(PyThreadState *state) {
     PyEval_SaveThread();
     return Ending::kFrozen;
   }
-  const Ref<ArenaPins> pins = ArenaPins::take_current();  // to be dropped after its last object
+  drop_at_thread_end(take_kept(Kept::kImages));
+  const Ref<RefCounted> pins = take_kept(Kept::kArenaPins);  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;
 }

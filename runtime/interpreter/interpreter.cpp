@@ -4,6 +4,7 @@
 #include "base/check.hpp"
 #include "interpreter/end.hpp"
 #include "interpreter/interrupt_handler.hpp"
+#include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
@@ -132,6 +133,7 @@ void Interpreter::run_home_thread() {
     MutexGuard guard(mutex_);
     home_parker_ = &Parker::current();
   }
+  expect_drop_at_thread_end();  // after the parker, which that needs
   Status status = create_interpreter();
   if (status.ok()) {
     serve_and_end();

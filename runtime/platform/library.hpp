@@ -16,19 +16,25 @@
 namespace interlock {
 
 /// The copies of one owner. Thread: one at a time, with the global lock held, since initialisers
-/// run.
+/// and finalisers run.
 class PrivateLibraries {
  public:
   PrivateLibraries();
-  /// Unloads them. Nothing of them may be in use.
+  /// Finalises them. What they wrote is gone; the next owner that needs the same gets them as if
+  /// they were new. No thread may be in their code, or come back to it.
   ~PrivateLibraries();
   PrivateLibraries(PrivateLibraries &&) noexcept;
   PrivateLibraries &operator=(PrivateLibraries &&) noexcept;
 
+  /// Whether this system has them; else load() fails.
+  [[nodiscard]] static bool are_possible() noexcept;
+
   class Library;
   /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
   /// Errors: kEINVAL, kESYSTEM, with the path and the reason.
-  [[nodiscard]] Result<const Library *> load(const std::string &path);
+  [[nodiscard]] Result<Library *> load(const std::string &path);
+  /// Unloads what load() has just loaded, and nothing else needs.
+  void discard(Library &library);
   /// What a copy has under this name, or null.
   [[nodiscard]] static void *find(const Library &library, const char *name) noexcept;
   /// Bytes that the copies occupy which the original does not, at most.

@@ -3,6 +3,8 @@
 
 #include <cmath>
 
+#include "lock/global_lock.hpp"
+
 namespace interlock {
 
 namespace {
@@ -14,6 +16,12 @@ Atomic<unsigned long> signal_thread{0};  // Python's ident of it
 bool handles_signals() noexcept { return PyThread_get_thread_ident() == signal_thread; }
 
 void set_handles_signals() noexcept { signal_thread = PyThread_get_thread_ident(); }
+
+Status acquire_global_lock(Deadline deadline) {
+  GlobalLock &lock = GlobalLock::instance();
+  if (lock.try_acquire()) return {};
+  return run_detached([&] { return lock.acquire_until(deadline); });
+}
 
 bool parse_seconds(PyObject *object, const char *expected, SecondsRange range, double &seconds) {
   // threading has acquire(blocking=True): as a number of seconds, that would pass unnoticed.

@@ -69,6 +69,11 @@ void spin_attached(int peer, Ready ready) noexcept {
                          kAttachedSpinNs);
 }
 
+/// Takes the global lock for an attached thread: if it is not free, the thread waits outside its
+/// interpreter. Who takes it releases it.  Thread: attached.  Blocks: until `deadline`.
+/// Errors: kETIMEDOUT, kEPYTHON.
+[[nodiscard]] Status acquire_global_lock(Deadline deadline);
+
 // What follows is false with a TypeError or ValueError: "`expected`, not ...".
 
 struct SecondsRange {

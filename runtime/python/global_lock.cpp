@@ -8,12 +8,6 @@
 namespace interlock {
 namespace {
 
-Status acquire_until(Deadline deadline) {
-  GlobalLock &lock = GlobalLock::instance();
-  if (lock.try_acquire()) return {};
-  return run_detached([&] { return lock.acquire_until(deadline); });
-}
-
 PyObject *acquire(PyObject *, PyObject *args, PyObject *kwargs) {
   static const char *names[] = {"timeout", nullptr};
   PyObject *timeout = nullptr;
@@ -22,7 +16,7 @@ PyObject *acquire(PyObject *, PyObject *args, PyObject *kwargs) {
                                    &timeout) ||
       !parse_timeout(timeout, deadline))
     return nullptr;
-  const Status status = acquire_until(deadline);
+  const Status status = acquire_global_lock(deadline);
   if (status.code() == Code::kETIMEDOUT) Py_RETURN_FALSE;
   if (!status.ok()) return raise(status);
   Py_RETURN_TRUE;
@@ -38,7 +32,7 @@ PyObject *release(PyObject *, PyObject *) {
 }
 
 PyObject *enter(PyObject *, PyObject *) {
-  const Status status = acquire_until(Deadline::never());
+  const Status status = acquire_global_lock(Deadline::never());
   if (!status.ok()) return raise(status);
   Py_RETURN_NONE;
 }

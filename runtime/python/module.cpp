@@ -170,7 +170,8 @@ int execute(PyObject *module) {
       add_channel(module, state) && add_moved(module, state) && add_sender(module, state) &&
       add_loop_bell(module, state) && add_select(module, state) && add_task(module, state) &&
       add_interpreter(module, state) && add_map_job(module, state) &&
-      add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state);
+      add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state) &&
+      add_extensions(module, state);
   return added ? 0 : -1;
 }
 
@@ -208,6 +209,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(object);
   }
   Py_VISIT(state->proxy_class);
+  Py_VISIT(state->create_dynamic);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.restore);
@@ -270,6 +272,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->proxy);
   Py_CLEAR(state->proxy_server);
   Py_CLEAR(state->proxy_class);
+  Py_CLEAR(state->create_dynamic);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

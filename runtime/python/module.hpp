@@ -33,6 +33,7 @@ struct ModuleState {
   PyTypeObject *proxy_server;
   PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
   PyTypeObject *descriptor;
+  PyObject *create_dynamic;  // CPython's; null in the main interpreter
   PyTypeObject *arena;
   PyObject *channel_closed;
   PyObject *channel_full;
@@ -66,6 +67,7 @@ struct ModuleState {
 [[nodiscard]] bool add_map_job(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_global_lock(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_sync(PyObject *module, ModuleState &state);
+[[nodiscard]] bool add_extensions(PyObject *module, ModuleState &state);
 [[nodiscard]] bool add_proxy(PyObject *module, ModuleState &state);
 
 /// `==` and `!=` of handles, for types that have a hash of their own. In python/handle.cpp.

@@ -40,15 +40,15 @@ Function find(const PrivateLibraries::Library &library, const char *name) {
   return reinterpret_cast<Function>(PrivateLibraries::find(library, name));
 }
 
-const PrivateLibraries::Library &loaded(PrivateLibraries &libraries, const std::string &path) {
-  Result<const PrivateLibraries::Library *> library = libraries.load(path);
+PrivateLibraries::Library &loaded(PrivateLibraries &libraries, const std::string &path) {
+  Result<PrivateLibraries::Library *> library = libraries.load(path);
   cr_assert(library.ok(), "%s", library.status().message());
   return *library.value();
 }
 
 std::string refusal(const std::string &path) {
   PrivateLibraries libraries;
-  Result<const PrivateLibraries::Library *> library = libraries.load(path);
+  Result<PrivateLibraries::Library *> library = libraries.load(path);
   return library.ok() ? "" : library.status().message();
 }
 
@@ -105,18 +105,38 @@ Test(library, code_is_not_copied, .timeout = 60) {
   cr_assert_lt(libraries.bytes(), size / 4 * 3);
 }
 
-Test(library, a_copy_goes_with_its_owner, .timeout = 60) {
+Test(library, a_copy_is_new_to_each_owner, .timeout = 60) {
   LIBRARY_OR_SKIP(path);
   const std::size_t before = open_descriptors();
+  void *address = nullptr;
+  Handler handler = nullptr;
   for (int i = 0; i < 300; ++i) {
     PrivateLibraries libraries;
-    void *const address = PrivateLibraries::find(loaded(libraries, path), kSet);
-    Dl_info info{};
-    cr_assert_neq(dladdr(address, &info), 0);
-    libraries = PrivateLibraries();
-    cr_assert_eq(dladdr(address, &info), 0);
+    const PrivateLibraries::Library &library = loaded(libraries, path);
+    if (i == 0) {
+      address = PrivateLibraries::find(library, kSet);
+      handler = find<Get>(library, kGet)();
+    }
+    cr_assert_eq(PrivateLibraries::find(library, kSet), address, "the copy is used again");
+    cr_assert_eq(find<Get>(library, kGet)(), handler);
+    find<Set>(library, kSet)(first);
+    cr_assert_eq(find<Get>(library, kGet)(), first);
   }
   cr_assert_eq(open_descriptors(), before);
+}
+
+Test(library, what_nobody_wants_is_unloaded, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  PrivateLibraries libraries;
+  PrivateLibraries::Library &library = loaded(libraries, path);
+  void *const address = PrivateLibraries::find(library, kSet);
+  Dl_info info{};
+  cr_assert_neq(dladdr(address, &info), 0);
+  libraries.discard(library);
+  cr_assert_eq(dladdr(address, &info), 0);
+  cr_assert_eq(libraries.bytes(), 0);
+  (void)loaded(libraries, path);
+  cr_assert_gt(libraries.bytes(), 0);
 }
 
 Test(library, what_cannot_be_loaded_is_refused_with_the_reason, .timeout = 60) {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Where nobody has written yet how a shared object is loaded twice.
+#include "platform/library.hpp"
+
+namespace interlock {
+
+class PrivateLibraries::Library {};
+struct PrivateLibraries::Impl {};
+
+PrivateLibraries::PrivateLibraries() = default;
+PrivateLibraries::~PrivateLibraries() = default;
+PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
+PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
+
+bool PrivateLibraries::are_possible() noexcept { return false; }
+
+Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path) {
+  return Status(Code::kESYSTEM, "'" + path + "': this system has no private copies of libraries");
+}
+
+void PrivateLibraries::discard(Library &) {}
+
+void *PrivateLibraries::find(const Library &, const char *) noexcept { return nullptr; }
+
+std::size_t PrivateLibraries::bytes() const noexcept { return 0; }
+
+}  // namespace interlock

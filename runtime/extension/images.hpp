@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// The images of an interpreter: private copies of the shared objects of its extension modules.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/python_compat.hpp"
+#include "base/python_compat_extension.hpp"
+#include "base/ref.hpp"
+#include "extension/policy.hpp"
+#include "platform/library.hpp"
+
+namespace interlock {
+
+/// One for each interpreter that asks for it; the interpreter's lock guards it, the global lock in
+/// addition what loads and unloads. It goes when the interpreter and its home thread have ended;
+/// the images are then ready for another interpreter.
+class Images final : public RefCounted {
+ public:
+  /// Of the calling interpreter, made if need be; null with a Python exception set. Valid until the
+  /// interpreter has ended.  Thread: attached.
+  [[nodiscard]] static Images *create_current();
+
+  ExtensionPolicies policies;
+
+  /// Locks: the global lock.  Errors: those of PrivateLibraries::load().
+  [[nodiscard]] Result<PrivateLibraries::Library *> load(const std::string &path);
+  /// What load() gave is not used by any module: it is loaded as CPython does instead, by every
+  /// interpreter from now on.  Locks: the global lock.
+  void discard(PrivateLibraries::Library &library, const std::string &path);
+  /// Whether discard() was called for that path by any interpreter.  Locks: the global lock.
+  [[nodiscard]] static bool is_discarded(const std::string &path);
+  /// Bytes that the images occupy which the originals do not, at most.
+  [[nodiscard]] std::size_t bytes() const noexcept { return libraries_.bytes(); }
+
+  // Modules of single-phase initialisation, by the file's path and their name, when they are
+  // imported once more.
+  void remember(const std::string &path, const std::string &module, PyModuleDef *definition);
+  [[nodiscard]] PyModuleDef *find(const std::string &path, const std::string &module) const;
+
+ private:
+  Images() = default;
+  ~Images() override;
+  template <typename T, typename... Args>
+  friend Ref<T> make_ref(Args &&...args);
+
+  PrivateLibraries libraries_;
+  std::map<std::pair<std::string, std::string>, PyModuleDef *> single_phase_;
+};
+
+}  // namespace interlock

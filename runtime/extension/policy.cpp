@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "extension/policy.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace interlock {
+namespace {
+
+constexpr std::array<const char *, 4> kNames = {"private", "shared", "home", "refuse"};
+
+constexpr KnownExtension kKnown[] = {
+    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate,
+     "NumPy was imported from a Python sub-interpreter",
+     "it warns that its static data are shared with other interpreters, which those of an image "
+     "are "
+     "not"},
+};
+
+/// `name`, then what it is in, for as long as `find` gives nothing.
+template <typename Find>
+auto find_outwards(std::string_view name, Find find) {
+  for (;;) {
+    if (auto found = find(name)) return found;
+    const std::size_t dot = name.rfind('.');
+    if (dot == std::string_view::npos) return decltype(find(name))();
+    name = name.substr(0, dot);
+  }
+}
+
+}  // namespace
+
+std::optional<ExtensionPolicy> extension_policy(std::string_view name) noexcept {
+  const auto found = std::ranges::find(kNames, name);
+  if (found == kNames.end()) return std::nullopt;
+  return static_cast<ExtensionPolicy>(found - kNames.begin());
+}
+
+const char *name_of(ExtensionPolicy policy) noexcept {
+  return kNames[static_cast<std::size_t>(policy)];
+}
+
+const KnownExtension *known_extension(std::string_view module) noexcept {
+  return find_outwards(module, [](std::string_view name) -> const KnownExtension * {
+    const auto found = std::ranges::find(kKnown, name, &KnownExtension::module);
+    return found != std::end(kKnown) ? &*found : nullptr;
+  });
+}
+
+ExtensionPolicy ExtensionPolicies::of(std::string_view module, bool is_standard) const noexcept {
+  const auto find = [this](std::string_view name) -> const ExtensionPolicy * {
+    const auto found = policies_.find(name);
+    return found != policies_.end() ? &found->second : nullptr;
+  };
+  if (const ExtensionPolicy *const given = find_outwards(module, find)) return *given;
+  if (const KnownExtension *const known = known_extension(module)) return known->policy;
+  const ExtensionPolicy *const others = find("*");
+  const bool is_left_out =
+      others == nullptr || (is_standard && *others == ExtensionPolicy::kRefuse);
+  return is_left_out ? ExtensionPolicy::kPrivate : *others;
+}
+
+}  // namespace interlock

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// The importer of extension modules: what stands for _imp.create_dynamic() in every interpreter but
+// the main one, below the normal import system.
+#include "extension/images.hpp"
+#include "extension/module_maker.hpp"
+#include "lock/global_lock.hpp"
+#include "python/blocking.hpp"
+#include "python/module.hpp"
+
+namespace interlock {
+namespace {
+
+/// Holds the global lock, for an attached thread.
+class AttachedGlobalLock {
+ public:
+  [[nodiscard]] AttachedGlobalLock() : status_(acquire_global_lock(Deadline::never())) {}
+  AttachedGlobalLock(const AttachedGlobalLock &) = delete;
+  AttachedGlobalLock &operator=(const AttachedGlobalLock &) = delete;
+  ~AttachedGlobalLock() {
+    if (status_.ok()) (void)GlobalLock::instance().release();
+  }
+  [[nodiscard]] const Status &status() const noexcept { return status_; }
+
+ private:
+  const Status status_;
+};
+
+PyObject *create_as_cpython_does(PyObject *module, PyObject *const *values, Py_ssize_t count) {
+  const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  return PyObject_Vectorcall(state.create_dynamic, values, static_cast<std::size_t>(count),
+                             nullptr);
+}
+
+/// Nobody is to be warned of what is not so in an image.
+bool ignore_wrong_warning(const std::string &name) {
+  const KnownExtension *const known = known_extension(name);
+  if (known == nullptr || known->wrong_warning == nullptr) return true;
+  const PyRef warnings = PyRef::steal(PyImport_ImportModule("warnings"));
+  if (!warnings) return false;
+  const PyRef done = PyRef::steal(PyObject_CallMethod(
+      warnings.get(), "filterwarnings", "ssO", "ignore", known->wrong_warning, PyExc_UserWarning));
+  return static_cast<bool>(done);
+}
+
+/// Null without an exception: CPython is to do it.
+PyRef create_from_image(ModuleMaker &maker, Images &images) {
+  if (PySys_Audit("import", "sOOOO", maker.name().c_str(), maker.origin(), Py_None, Py_None,
+                  Py_None) < 0)
+    return {};
+  PrivateLibraries::Library *library = nullptr;
+  {
+    const AttachedGlobalLock global;
+    if (!global.status().ok()) {
+      raise(global.status());
+      return {};
+    }
+    if (Images::is_discarded(maker.path())) return {};
+    Result<PrivateLibraries::Library *> loaded = images.load(maker.path());
+    if (!loaded.ok()) {
+      maker.refuse(loaded.status().message());
+      return {};
+    }
+    library = loaded.value();
+  }
+  if (PyModuleDef *const known = images.find(maker.path(), maker.name()))
+    return maker.make_again(images, *known);
+  if (!maker.call_hook(*library)) return {};
+  if (!maker.supports_own_lock()) {
+    if (!ignore_wrong_warning(maker.name())) return {};
+    return maker.make(images);
+  }
+  const AttachedGlobalLock global;
+  if (global.status().ok()) {
+    images.discard(*library, maker.path());
+  } else {
+    raise(global.status());
+  }
+  return {};
+}
+
+bool is_standard(const std::string &name) {
+  PyObject *const names = PySys_GetObject("stdlib_module_names");
+  const PyRef first = PyRef::steal(PyUnicode_FromString(name.substr(0, name.find('.')).c_str()));
+  const int found = names != nullptr && first ? PySequence_Contains(names, first.get()) : -1;
+  if (found < 0) PyErr_Clear();
+  return found > 0;
+}
+
+PyObject *create_dynamic(PyObject *module, PyObject *const *values, Py_ssize_t count) {
+  if (count < 1 || count > 2) {
+    PyErr_Format(PyExc_TypeError, "create_dynamic() takes a spec and a file, %zd given", count);
+    return nullptr;
+  }
+  ModuleMaker maker;
+  if (!maker.read_spec(values[0])) return nullptr;
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  switch (images->policies.of(maker.name(), is_standard(maker.name()))) {
+    case ExtensionPolicy::kShared:
+      return create_as_cpython_does(module, values, count);
+    case ExtensionPolicy::kRefuse:
+      maker.refuse(
+          ("extension module " + maker.name() + " is refused by the policy of this interpreter")
+              .c_str());
+      return nullptr;
+    case ExtensionPolicy::kHome:
+    case ExtensionPolicy::kPrivate:
+      break;
+  }
+  if (!PrivateLibraries::are_possible()) return create_as_cpython_does(module, values, count);
+  PyRef made = create_from_image(maker, *images);
+  if (made || PyErr_Occurred() != nullptr) return made.release();
+  return create_as_cpython_does(module, values, count);
+}
+
+PyObject *set_policies(PyObject *, PyObject *given) {
+  if (!PyDict_Check(given)) return PyErr_Format(PyExc_TypeError, "a dict is needed, not %T", given);
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  images->policies.clear();
+  PyObject *key;
+  PyObject *value;
+  for (Py_ssize_t i = 0; PyDict_Next(given, &i, &key, &value) != 0;) {
+    const char *const name = PyUnicode_AsUTF8(key);
+    const char *const policy = name != nullptr ? PyUnicode_AsUTF8(value) : nullptr;
+    if (policy == nullptr) return nullptr;
+    const std::optional<ExtensionPolicy> known = extension_policy(policy);
+    if (!known) return PyErr_Format(PyExc_ValueError, "%R is no policy", value);
+    images->policies.set(name, *known);
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject *image_bytes(PyObject *, PyObject *) {
+  const Images *const images = Images::create_current();
+  return images != nullptr ? PyLong_FromSize_t(images->bytes()) : nullptr;
+}
+
+PyObject *can_have_images(PyObject *, PyObject *) {
+  return PyBool_FromLong(PrivateLibraries::are_possible());
+}
+
+PyMethodDef functions[] = {
+    {"can_have_images", can_have_images, METH_NOARGS,
+     "can_have_images()\n--\n\n"
+     "Whether interpreters can have extension modules with static data of their own."},
+    {"set_extension_policies", set_policies, METH_O,
+     "set_extension_policies(policies, /)\n--\n\n"
+     "How the calling interpreter loads extension modules from now on: a dict of module, or '*' "
+     "for all\nothers, to 'private', 'shared', 'home' or 'refuse'."},
+    {"image_bytes", image_bytes, METH_NOARGS,
+     "image_bytes()\n--\n\n"
+     "Bytes that the calling interpreter's images of extension modules occupy, at most."},
+    {nullptr, nullptr, 0, nullptr}};
+
+PyMethodDef importer = {"create_dynamic", as_method(create_dynamic), METH_FASTCALL,
+                        "create_dynamic($module, spec, file=None, /)\n--\n\n"
+                        "Create an extension module."};
+
+bool install_importer(PyObject *module, ModuleState &state) {
+  const PyRef imp = PyRef::steal(PyImport_ImportModule("_imp"));
+  state.create_dynamic = imp ? PyObject_GetAttrString(imp.get(), importer.ml_name) : nullptr;
+  if (state.create_dynamic == nullptr) return false;
+  const PyRef function = PyRef::steal(PyCFunction_New(&importer, module));
+  return function && PyObject_SetAttrString(imp.get(), importer.ml_name, function.get()) == 0;
+}
+
+}  // namespace
+
+bool add_extensions(PyObject *module, ModuleState &state) {
+  const bool is_main = PyInterpreterState_Get() == PyInterpreterState_Main();
+  return PyModule_AddFunctions(module, functions) == 0 &&
+         (is_main || install_importer(module, state));
+}
+
+}  // namespace interlock
