@@ -110,7 +110,7 @@ struct PrivateLibraries::Impl {
   ~Impl();
   [[nodiscard]] Result<Library *> load(const std::string &path);
   void discard(Library &library);
-  [[nodiscard]] std::size_t bytes() const noexcept;
+  [[nodiscard]] std::vector<Copy> all() const;
 
  private:
   /// All copies that were ever made and not discarded, by the path of the original. Those of ended
@@ -170,10 +170,11 @@ void PrivateLibraries::Impl::discard(Library &library) {
   std::erase_if(copies, [&](const auto &each) { return each.get() == &library; });
 }
 
-std::size_t PrivateLibraries::Impl::bytes() const noexcept {
-  std::size_t sum = 0;
-  for (const Library *const each : own_) sum += each->copy.size();
-  return sum;
+std::vector<PrivateLibraries::Copy> PrivateLibraries::Impl::all() const {
+  std::vector<Copy> copies;
+  for (const Library *const each : own_)
+    copies.push_back({each->path, each->copy.size(), each->copy.data()});
+  return copies;
 }
 
 Status PrivateLibraries::Impl::rename(ElfFile &file, std::string_view name,
@@ -268,6 +269,6 @@ void *PrivateLibraries::find(const Library &library, const char *name) noexcept 
   return library.copy.find(name);
 }
 
-std::size_t PrivateLibraries::bytes() const noexcept { return impl_->bytes(); }
+std::vector<PrivateLibraries::Copy> PrivateLibraries::all() const { return impl_->all(); }
 
 }  // namespace interlock

@@ -22,6 +22,6 @@ void PrivateLibraries::discard(Library &) {}
 
 void *PrivateLibraries::find(const Library &, const char *) noexcept { return nullptr; }
 
-std::size_t PrivateLibraries::bytes() const noexcept { return 0; }
+std::vector<PrivateLibraries::Copy> PrivateLibraries::all() const { return {}; }
 
 }  // namespace interlock

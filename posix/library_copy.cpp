@@ -319,6 +319,12 @@ void LibraryCopy::stop() const {
 
 void *LibraryCopy::find(const char *name) const noexcept { return ::dlsym(handle_, name); }
 
+std::vector<std::span<std::byte>> LibraryCopy::data() const {
+  std::vector<std::span<std::byte>> all;
+  for (const Data &each : data_) all.emplace_back(each.start, each.before.size() + each.zeros);
+  return all;
+}
+
 std::size_t LibraryCopy::size() const noexcept {
   std::size_t size = copied_;
   for (const Data &each : data_) size += each.before.size();

@@ -78,6 +78,8 @@ class LibraryCopy {
   [[nodiscard]] void *find(const char *name) const noexcept;
   /// Bytes of the file that were copied, and what is kept of its data.
   [[nodiscard]] std::size_t size() const noexcept;
+  /// What it may write.
+  [[nodiscard]] std::vector<std::span<std::byte>> data() const;
 
  private:
   /// Writable memory: what is known of it, then zeros.

@@ -32,8 +32,7 @@ class Images final : public RefCounted {
   void discard(PrivateLibraries::Library &library, const std::string &path);
   /// Whether discard() was called for that path by any interpreter.  Locks: the global lock.
   [[nodiscard]] static bool is_discarded(const std::string &path);
-  /// Bytes that the images occupy which the originals do not, at most.
-  [[nodiscard]] std::size_t bytes() const noexcept { return libraries_.bytes(); }
+  [[nodiscard]] std::vector<PrivateLibraries::Copy> all() const { return libraries_.all(); }
 
   // Modules of single-phase initialisation, by the file's path and their name, when they are
   // imported once more.

@@ -8,8 +8,11 @@
 // original file, which all copies share, unless the linker runs or changes that code by itself.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.hpp"
 
@@ -37,8 +40,14 @@ class PrivateLibraries {
   void discard(Library &library);
   /// What a copy has under this name, or null.
   [[nodiscard]] static void *find(const Library &library, const char *name) noexcept;
-  /// Bytes that the copies occupy which the original does not, at most.
-  [[nodiscard]] std::size_t bytes() const noexcept;
+
+  /// A copy, as others see it.
+  struct Copy {
+    std::string path;                        // of the original
+    std::size_t bytes;                       // that it occupies and the original does not, at most
+    std::vector<std::span<std::byte>> data;  // what it may write
+  };
+  [[nodiscard]] std::vector<Copy> all() const;
 
  private:
   struct Impl;

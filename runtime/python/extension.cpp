@@ -131,9 +131,17 @@ PyObject *set_policies(PyObject *, PyObject *given) {
   Py_RETURN_NONE;
 }
 
-PyObject *image_bytes(PyObject *, PyObject *) {
+PyObject *images(PyObject *, PyObject *) {
   const Images *const images = Images::create_current();
-  return images != nullptr ? PyLong_FromSize_t(images->bytes()) : nullptr;
+  PyRef found = images != nullptr ? PyRef::steal(PyDict_New()) : PyRef();
+  if (!found) return nullptr;
+  for (const PrivateLibraries::Copy &each : images->all()) {
+    const PyRef path = PyRef::steal(PyUnicode_DecodeFSDefault(each.path.c_str()));
+    const PyRef bytes = PyRef::steal(PyLong_FromSize_t(each.bytes));
+    if (!path || !bytes || PyDict_SetItem(found.get(), path.get(), bytes.get()) != 0)
+      return nullptr;
+  }
+  return found.release();
 }
 
 PyObject *can_have_images(PyObject *, PyObject *) {
@@ -148,9 +156,10 @@ PyMethodDef functions[] = {
      "set_extension_policies(policies, /)\n--\n\n"
      "How the calling interpreter loads extension modules from now on: a dict of module, or '*' "
      "for all\nothers, to 'private', 'shared', 'home' or 'refuse'."},
-    {"image_bytes", image_bytes, METH_NOARGS,
-     "image_bytes()\n--\n\n"
-     "Bytes that the calling interpreter's images of extension modules occupy, at most."},
+    {"images", images, METH_NOARGS,
+     "images()\n--\n\n"
+     "The calling interpreter's images: a dict of the real path of the original to the bytes that "
+     "the\nimage takes, at most."},
     {nullptr, nullptr, 0, nullptr}};
 
 PyMethodDef importer = {"create_dynamic", as_method(create_dynamic), METH_FASTCALL,

@@ -46,6 +46,12 @@ PrivateLibraries::Library &loaded(PrivateLibraries &libraries, const std::string
   return *library.value();
 }
 
+std::size_t bytes_of(const PrivateLibraries &libraries) {
+  std::size_t sum = 0;
+  for (const PrivateLibraries::Copy &each : libraries.all()) sum += each.bytes;
+  return sum;
+}
+
 std::string refusal(const std::string &path) {
   PrivateLibraries libraries;
   Result<PrivateLibraries::Library *> library = libraries.load(path);
@@ -101,8 +107,8 @@ Test(library, code_is_not_copied, .timeout = 60) {
   const auto size = static_cast<std::size_t>(file.tellg());
   PrivateLibraries libraries;
   (void)loaded(libraries, path);
-  cr_assert_gt(libraries.bytes(), 0);
-  cr_assert_lt(libraries.bytes(), size / 4 * 3);
+  cr_assert_gt(bytes_of(libraries), 0);
+  cr_assert_lt(bytes_of(libraries), size / 4 * 3);
 }
 
 Test(library, a_copy_is_new_to_each_owner, .timeout = 60) {
@@ -134,9 +140,9 @@ Test(library, what_nobody_wants_is_unloaded, .timeout = 60) {
   cr_assert_neq(dladdr(address, &info), 0);
   libraries.discard(library);
   cr_assert_eq(dladdr(address, &info), 0);
-  cr_assert_eq(libraries.bytes(), 0);
+  cr_assert_eq(bytes_of(libraries), 0);
   (void)loaded(libraries, path);
-  cr_assert_gt(libraries.bytes(), 0);
+  cr_assert_gt(bytes_of(libraries), 0);
 }
 
 Test(library, what_cannot_be_loaded_is_refused_with_the_reason, .timeout = 60) {
