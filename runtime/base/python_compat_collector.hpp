@@ -35,6 +35,8 @@ class CollectorList {
   [[nodiscard]] static bool is_plain(PyObject *object) noexcept {
     return (head_of(object).previous & kNotes) == 0;
   }
+  /// Its finaliser is not called any more. Needs verified().
+  static void mark_finalized(PyObject *object) noexcept { head_of(object).previous |= 1; }
   /// Lets a tracked and plain object join a run that is still in the list. False if it is no
   /// neighbour.
   [[nodiscard]] static bool join(TrackedRun &run, PyObject *object) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "extension/images.hpp"
 
+#include "extension/leftovers.hpp"
 #include "interpreter/kept.hpp"
 #include "lock/global_lock.hpp"
 
@@ -13,12 +14,24 @@ std::set<std::string> &supporting() {
   return *paths;
 }
 
+constexpr const char *kName = "interlock.leftovers";  // in the interpreter's dict
+
+/// CPython clears that dict before the last garbage collection, when modules are gone.
+void clear_at_end(PyObject *capsule) {
+  clear_leftovers(*static_cast<Images *>(PyCapsule_GetPointer(capsule, kName)));
+}
+
 }  // namespace
 
 Images *Images::create_current() {
   if (RefCounted *const known = find_kept(Kept::kImages)) return static_cast<Images *>(known);
   Ref<Images> made = make_ref<Images>();
-  return keep(Kept::kImages, made) ? made.get() : nullptr;
+  Images *const images = made.get();
+  if (!keep(Kept::kImages, std::move(made))) return nullptr;
+  const PyRef capsule = PyRef::steal(PyCapsule_New(images, kName, clear_at_end));
+  PyObject *const dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
+  if (!capsule || PyDict_SetItemString(dict, kName, capsule.get()) != 0) return nullptr;
+  return images;
 }
 
 Images::~Images() {

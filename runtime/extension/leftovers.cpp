@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include "extension/leftovers.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/python_compat_collector.hpp"
+
+namespace interlock {
+namespace {
+
+/// Places for references in memory of which only the bounds are known. A word that happens to be
+/// the address of an object counts as a reference.
+template <typename Function>
+void for_each_word(std::byte *start, std::size_t size, Function function) {
+  void *at = start;
+  if (std::align(alignof(PyObject *), sizeof(PyObject *), at, size) == nullptr) return;
+  auto *const words = static_cast<PyObject **>(at);
+  for (std::size_t i = 0; i < size / sizeof *words; ++i) function(words[i]);
+}
+
+/// The objects of the calling interpreter that can be found: those that its collector knows, and
+/// what they lead to of extension modules' types that it does not know. Of the references to each,
+/// those from the others are taken away, as the collector does, and those from static data. What
+/// has any left is used by somebody else, and so is all that it leads to.
+class Leftovers {
+ public:
+  explicit Leftovers(const Images &images) {
+    for (PrivateLibraries::Copy &copy : images.all())
+      data_.insert(data_.end(), copy.data.begin(), copy.data.end());
+  }
+
+  void find() {
+    find_objects();
+    references_.reserve(objects_.size());
+    for (PyObject *const each : objects_) references_.push_back(Py_REFCNT(each));
+    for (PyObject *const each : objects_) traverse(each, take_away);
+    for (const std::span<std::byte> each : data_)
+      for_each_word(each.data(), each.size(), [this](PyObject *word) { take_away(word, this); });
+    is_used_.resize(objects_.size());
+    use(PyEval_GetBuiltins(), this);
+    for (std::size_t i = 0; i < objects_.size(); ++i) {
+      // Fewer than none: something has an address without a reference, and nothing is certain.
+      if (references_[i] != 0) use(objects_[i], this);
+    }
+    while (!to_traverse_.empty()) {
+      PyObject *const next = to_traverse_.back();
+      to_traverse_.pop_back();
+      traverse(next, use);
+    }
+  }
+
+  void clear() {
+    std::vector<PyObject *> unused;
+    for (std::size_t i = 0; i < objects_.size(); ++i) {
+      if (!is_used_[i]) unused.push_back(Py_NewRef(objects_[i]));
+    }
+    PyType_ClearCache();  // the dicts of static types are about to be emptied
+    // Callbacks of weak references would run Python code.
+    for (PyObject *const each : unused) {
+      if (PyObject_IS_GC(each)) CollectorList::mark_finalized(each);
+      if (PyWeakref_Check(each)) clear_one(each);
+    }
+    for (PyObject *const each : unused) {
+      if (!PyWeakref_Check(each)) clear_one(each);
+    }
+    for (PyObject *const each : unused) Py_DECREF(each);
+    if (PyErr_Occurred() != nullptr) PyErr_Clear();
+  }
+
+ private:
+  void find_objects() {
+    PyUnstable_GC_VisitObjects(
+        [](PyObject *object, void *self) {
+          static_cast<Leftovers *>(self)->objects_.push_back(object);
+          return 1;
+        },
+        this);
+    const std::size_t known = objects_.size();
+    for (std::size_t i = 0; i < known; ++i) traverse(objects_[i], add_unknown);
+    std::ranges::sort(objects_);
+    const auto repeated = std::ranges::unique(objects_);
+    objects_.erase(repeated.begin(), repeated.end());
+  }
+  static int add_unknown(PyObject *object, void *self) {
+    auto &leftovers = *static_cast<Leftovers *>(self);
+    if (!PyObject_IS_GC(object) && leftovers.is_of_extension(Py_TYPE(object)))
+      leftovers.objects_.push_back(object);
+    return 0;
+  }
+  [[nodiscard]] bool is_of_extension(const PyTypeObject *type) const noexcept {
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) return true;
+    const auto *const address = reinterpret_cast<const std::byte *>(type);
+    return std::ranges::any_of(data_, [address](std::span<std::byte> each) {
+      return address >= each.data() && address < each.data() + each.size();
+    });
+  }
+
+  void traverse(PyObject *object, visitproc visit) {
+    PyTypeObject *const type = Py_TYPE(object);
+    if (PyObject_IS_GC(object)) {
+      if (type->tp_traverse != nullptr) (void)type->tp_traverse(object, visit, this);
+      return;
+    }
+    auto *const start = reinterpret_cast<std::byte *>(object) + sizeof(PyObject);
+    const auto size = static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject);
+    for_each_word(start, size, [&](PyObject *word) { (void)visit(word, this); });
+  }
+  static int take_away(PyObject *object, void *self) {
+    auto &leftovers = *static_cast<Leftovers *>(self);
+    if (const std::size_t i = leftovers.index_of(object); i != kNone) --leftovers.references_[i];
+    return 0;
+  }
+  static int use(PyObject *object, void *self) {
+    auto &leftovers = *static_cast<Leftovers *>(self);
+    const std::size_t i = leftovers.index_of(object);
+    if (i == kNone || leftovers.is_used_[i]) return 0;
+    leftovers.is_used_[i] = true;
+    leftovers.to_traverse_.push_back(object);
+    return 0;
+  }
+  static void clear_one(PyObject *object) {
+    const inquiry function = PyObject_IS_GC(object) ? Py_TYPE(object)->tp_clear : nullptr;
+    if (function != nullptr) (void)function(object);
+  }
+  [[nodiscard]] std::size_t index_of(PyObject *object) const noexcept {
+    const auto found = std::ranges::lower_bound(objects_, object);
+    if (found == objects_.end() || *found != object) return kNone;
+    return static_cast<std::size_t>(found - objects_.begin());
+  }
+
+  static constexpr std::size_t kNone = SIZE_MAX;
+  std::vector<std::span<std::byte>> data_;  // static, of images
+  std::vector<PyObject *> objects_;         // by address
+  std::vector<Py_ssize_t> references_;      // of each
+  std::vector<bool> is_used_;
+  std::vector<PyObject *> to_traverse_;
+};
+
+}  // namespace
+
+void clear_leftovers(const Images &images) {
+  if (!CollectorList::verified()) return;
+  Leftovers leftovers(images);
+  leftovers.find();
+  leftovers.clear();
+}
+
+}  // namespace interlock

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""What the static data of extension modules hold when their interpreter ends."""
+
+import os
+import sys
+import unittest
+
+import fixtures
+import interlock
+import support
+from interlock import Channel
+
+
+def setUpModule():
+    global place
+    place = fixtures.temporary_directory()
+    fixtures.compile_shared("holding.c", place / f"holding{fixtures.SUFFIX}")
+    sys.path.insert(0, str(place))
+    unittest.addModuleCleanup(sys.path.remove, str(place))
+
+
+PROGRAM = """
+import sys, interlock
+sys.path.insert(0, sys.argv[1])
+
+def use(kind):
+    import holding, weakref, sys
+    witness = holding.Witness()
+    def told(*ignored):
+        print("Python code runs", file=sys.__stderr__)
+    class Finalised:
+        def __init__(self): self.witness = witness
+        def __del__(self): told()
+    if kind == "object":
+        holding.hold(witness)
+    elif kind == "cycle":
+        cycle = [witness]
+        cycle.append(cycle)
+        holding.hold(cycle)
+    elif kind == "class":
+        class Held:
+            it = witness
+            def method(self): return Held
+        holding.hold(Held)
+        holding.hold(Held().method)
+    elif kind == "closure":
+        holding.hold(lambda: witness)
+    elif kind == "finaliser":
+        cycle = [Finalised()]
+        cycle.append(cycle)
+        holding.hold(cycle)
+    elif kind == "weak reference":
+        one, other = Finalised(), [witness]
+        one.back = weakref.ref(one, told), other
+        holding.hold(one)
+    elif kind == "wrapper":
+        def function(): return wrapper
+        function.witness = witness
+        wrapper = holding.Wrapper(function)
+    elif kind == "wrapper that is held":
+        cycle = {"witness": witness, "list": []}  # which makes the collector know it
+        cycle["wrapper"] = holding.Wrapper(cycle)
+        holding.hold(cycle["wrapper"])
+    elif kind == "exception":
+        try:
+            1 / 0
+        except ZeroDivisionError as error:
+            error.witness = witness
+            holding.hold(error)
+    elif kind == "generator":
+        def generate():
+            try:
+                yield witness
+            finally:
+                told()
+        holding.hold(generator := generate())
+        next(generator)
+
+for kind in sys.argv[2:]:
+    with interlock.Interpreter() as i:
+        i.call(use, kind)
+    print(kind, flush=True)
+"""
+
+
+class Leftovers(support.TestCase):
+    def run_kinds(self, *kinds):
+        out, err = self.run_program(PROGRAM, str(place), *kinds, env=os.environ | {"WITNESS_DESCRIPTOR": "1"})
+        self.assertEqual(err, "")
+        return out
+
+    def test_what_is_in_cycles_is_freed(self):
+        kinds = ["cycle", "class", "closure", "finaliser", "weak reference", "wrapper", "wrapper that is held"]
+        self.assertEqual(self.run_kinds(*kinds), "".join(f"freed\n{each}\n" for each in kinds))
+
+    def test_no_python_code_runs(self):
+        self.run_kinds("finaliser", "weak reference", "generator", "exception", "object")
+
+    def test_what_others_look_at_is_kept(self):
+        def lend(channel):
+            import holding
+
+            array = bytearray(b"lent" * 100_000)
+            cycle = [array]
+            cycle.append(cycle)
+            holding.hold(cycle)
+            holding.hold(array)
+            channel.send(memoryview(array))
+
+        channel = Channel(1)
+        with interlock.Interpreter() as i:
+            i.call(lend, channel)
+        with interlock.Interpreter() as i:  # its home thread may get the memory of what was freed
+            i.call(lend, Channel(1))
+        self.assertEqual(bytes(channel.recv()), b"lent" * 100_000)
+
+    def test_objects_that_moved_on_are_kept(self):
+        def give(channel):
+            import holding
+
+            items = [{"number": n, "text": str(n)} for n in range(10_000)]
+            for n in range(0, 10_000, 200):
+                holding.hold(items[n]["text"])
+            holding.hold(items[1])
+            channel.send(items, move=True)
+            return len(items)
+
+        channel = Channel(1)
+        with interlock.Interpreter() as i:
+            self.assertEqual(i.call(give, channel), 0)
+        self.assertEqual(channel.recv(), [{"number": n, "text": str(n)} for n in range(10_000)])
+
+
+if __name__ == "__main__":
+    support.main()
