@@ -24,6 +24,8 @@ class Images final : public RefCounted {
   [[nodiscard]] static Images *create_current();
 
   ExtensionPolicies policies;
+  std::set<std::string> made_of_images;  // modules, by name
+  unsigned any_definition_count = 0;     // of module_maker.hpp
 
   /// Locks: the global lock.  Errors: those of PrivateLibraries::load().
   [[nodiscard]] Result<PrivateLibraries::Library *> load(const std::string &path);

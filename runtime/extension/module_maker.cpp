@@ -11,32 +11,6 @@ namespace {
   return PyRef::steal(PyObject_GetAttrString(object, name));
 }
 
-/// While one lives, CPython makes modules of definitions that do not support the interpreter.
-/// `_imp._override_multi_interp_extensions_check`: 3.12-3.15, for interpreters but the main one.
-class AnyDefinition {
- public:
-  [[nodiscard]] AnyDefinition() { before_ = override_check(-1); }
-  AnyDefinition(const AnyDefinition &) = delete;
-  AnyDefinition &operator=(const AnyDefinition &) = delete;
-  ~AnyDefinition() {
-    if (!before_) return;
-    const PyRef raised = PyRef::steal(PyErr_GetRaisedException());
-    const PyRef done = override_check(PyLong_AsInt(before_.get()));
-    if (!done) PyErr_Clear();
-    PyErr_SetRaisedException(Py_XNewRef(raised.get()));
-  }
-  [[nodiscard]] bool ok() const noexcept { return static_cast<bool>(before_); }
-
- private:
-  [[nodiscard]] static PyRef override_check(int value) {
-    const PyRef module = PyRef::steal(PyImport_ImportModule("_imp"));
-    if (!module) return {};
-    return PyRef::steal(
-        PyObject_CallMethod(module.get(), "_override_multi_interp_extensions_check", "i", value));
-  }
-  PyRef before_;
-};
-
 void raise_system_error(const char *format, const std::string &name) {
   const PyRef cause = PyRef::steal(PyErr_GetRaisedException());
   PyErr_Format(PyExc_SystemError, format, name.c_str());
@@ -48,6 +22,27 @@ void raise_system_error(const char *format, const std::string &name) {
 }
 
 }  // namespace
+
+AnyDefinition::AnyDefinition(Images &images) : images_(images) {
+  // Others of the interpreter's threads may have one, too.
+  ok_ = images_.any_definition_count++ != 0 || override_check(-1);
+}
+
+AnyDefinition::~AnyDefinition() {
+  if (--images_.any_definition_count != 0) return;
+  PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+  if (!override_check(0)) PyErr_Clear();
+  PyErr_SetRaisedException(raised.release());
+}
+
+/// `_imp._override_multi_interp_extensions_check()`: 3.12-3.15, for interpreters but the main one.
+bool AnyDefinition::override_check(int value) {
+  const PyRef module = PyRef::steal(PyImport_ImportModule("_imp"));
+  if (!module) return false;
+  const PyRef done = PyRef::steal(
+      PyObject_CallMethod(module.get(), "_override_multi_interp_extensions_check", "i", value));
+  return static_cast<bool>(done);
+}
 
 bool ModuleMaker::read_spec(PyObject *spec) {
   spec_ = spec;
@@ -150,7 +145,8 @@ bool ModuleMaker::supports_own_lock() const noexcept {
 }
 
 PyRef ModuleMaker::make(Images &images) {
-  if (!module_) return create_multi_phase();
+  images.made_of_images.insert(full_name_);
+  if (!module_) return create_multi_phase(images);
   PyModuleDef *const definition = PyModule_GetDef(module_.get());
   fix_names(module_.get());
   if (!finish(images, module_.get(), *definition)) return {};
@@ -166,8 +162,8 @@ PyRef ModuleMaker::make(Images &images) {
   return std::move(module_);
 }
 
-PyRef ModuleMaker::create_multi_phase() const {
-  const AnyDefinition any;
+PyRef ModuleMaker::create_multi_phase(Images &images) const {
+  const AnyDefinition any(images);
   if (!any.ok()) return {};
   if (slots_ != nullptr) return PyRef::steal(ModuleSlots::create_module(slots_, spec_));
   return PyRef::steal(PyModule_FromDefAndSpec(definition_, spec_));

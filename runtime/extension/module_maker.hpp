@@ -11,6 +11,23 @@
 
 namespace interlock {
 
+/// While one lives, CPython makes modules of definitions that do not support the calling
+/// interpreter, as those of images need not. Thread: attached.
+class AnyDefinition {
+ public:
+  [[nodiscard]] explicit AnyDefinition(Images &images);
+  AnyDefinition(const AnyDefinition &) = delete;
+  AnyDefinition &operator=(const AnyDefinition &) = delete;
+  ~AnyDefinition();
+  /// Else a Python exception is set.
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+
+ private:
+  [[nodiscard]] static bool override_check(int value);
+  Images &images_;
+  bool ok_;
+};
+
 /// One module. Thread: attached.
 class ModuleMaker {
  public:
@@ -43,7 +60,7 @@ class ModuleMaker {
   [[nodiscard]] bool check_result();
   [[nodiscard]] bool finish(Images &images, PyObject *module, PyModuleDef &definition);
   void fix_names(PyObject *module) const;
-  [[nodiscard]] PyRef create_multi_phase() const;
+  [[nodiscard]] PyRef create_multi_phase(Images &images) const;
 
   PyObject *spec_ = nullptr;  // borrowed
   PyRef name_object_;

@@ -113,6 +113,19 @@ PyObject *create_dynamic(PyObject *module, PyObject *const *values, Py_ssize_t c
   return create_as_cpython_does(module, values, count);
 }
 
+/// Modules of images may make others while they are executed.
+PyObject *exec_dynamic(PyObject *module, PyObject *created) {
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  const char *const name = PyModule_Check(created) ? PyModule_GetName(created) : "";
+  if (name == nullptr) PyErr_Clear();
+  if (name == nullptr || !images->made_of_images.contains(name))
+    return PyObject_CallOneArg(state.exec_dynamic, created);
+  const AnyDefinition any(*images);
+  return any.ok() ? PyObject_CallOneArg(state.exec_dynamic, created) : nullptr;
+}
+
 PyObject *set_policies(PyObject *, PyObject *given) {
   if (!PyDict_Check(given)) return PyErr_Format(PyExc_TypeError, "a dict is needed, not %T", given);
   Images *const images = Images::create_current();
@@ -162,16 +175,20 @@ PyMethodDef functions[] = {
      "the\nimage takes, at most."},
     {nullptr, nullptr, 0, nullptr}};
 
-PyMethodDef importer = {"create_dynamic", as_method(create_dynamic), METH_FASTCALL,
-                        "create_dynamic($module, spec, file=None, /)\n--\n\n"
-                        "Create an extension module."};
+PyMethodDef importers[] = {{"create_dynamic", as_method(create_dynamic), METH_FASTCALL,
+                            "create_dynamic($module, spec, file=None, /)\n--\n\n"
+                            "Create an extension module."},
+                           {"exec_dynamic", exec_dynamic, METH_O,
+                            "exec_dynamic($module, mod, /)\n--\n\n"
+                            "Initialize an extension module."}};
 
-bool install_importer(PyObject *module, ModuleState &state) {
+/// Puts ours in the place of CPython's `_imp.<name>`, which it stores in `original`.
+bool replace(PyObject *module, PyMethodDef &function, PyObject *&original) {
   const PyRef imp = PyRef::steal(PyImport_ImportModule("_imp"));
-  state.create_dynamic = imp ? PyObject_GetAttrString(imp.get(), importer.ml_name) : nullptr;
-  if (state.create_dynamic == nullptr) return false;
-  const PyRef function = PyRef::steal(PyCFunction_New(&importer, module));
-  return function && PyObject_SetAttrString(imp.get(), importer.ml_name, function.get()) == 0;
+  original = imp ? PyObject_GetAttrString(imp.get(), function.ml_name) : nullptr;
+  const PyRef ours =
+      original != nullptr ? PyRef::steal(PyCFunction_New(&function, module)) : PyRef();
+  return ours && PyObject_SetAttrString(imp.get(), function.ml_name, ours.get()) == 0;
 }
 
 }  // namespace
@@ -179,7 +196,8 @@ bool install_importer(PyObject *module, ModuleState &state) {
 bool add_extensions(PyObject *module, ModuleState &state) {
   const bool is_main = PyInterpreterState_Get() == PyInterpreterState_Main();
   return PyModule_AddFunctions(module, functions) == 0 &&
-         (is_main || install_importer(module, state));
+         (is_main || (replace(module, importers[0], state.create_dynamic) &&
+                      replace(module, importers[1], state.exec_dynamic)));
 }
 
 }  // namespace interlock

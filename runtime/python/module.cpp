@@ -210,6 +210,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   }
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->create_dynamic);
+  Py_VISIT(state->exec_dynamic);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.restore);
@@ -273,6 +274,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->proxy_server);
   Py_CLEAR(state->proxy_class);
   Py_CLEAR(state->create_dynamic);
+  Py_CLEAR(state->exec_dynamic);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

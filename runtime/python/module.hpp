@@ -33,7 +33,8 @@ struct ModuleState {
   PyTypeObject *proxy_server;
   PyObject *proxy_class;  // interlock.Proxy; null until interlock._proxy was imported
   PyTypeObject *descriptor;
-  PyObject *create_dynamic;  // CPython's; null in the main interpreter
+  PyObject *create_dynamic;  // CPython's, as the next one; null in the main interpreter
+  PyObject *exec_dynamic;
   PyTypeObject *arena;
   PyObject *channel_closed;
   PyObject *channel_full;

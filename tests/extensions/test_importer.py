@@ -20,6 +20,7 @@ def setUpModule():
     single, with_state, multi, own, exported, exported_own = range(1, 7)
     fixtures.compile_counting(place, "multi", multi)
     fixtures.compile_counting(place, "own", own)
+    fixtures.compile_counting(place, "outer", multi, "-DMAKES_INNER")
     fixtures.compile_counting(place, "single", single)
     fixtures.compile_counting(place, "package.inside", single)
     fixtures.compile_counting(place, "package.adds", single, "-DADDS_ITSELF")
@@ -76,6 +77,14 @@ class Importer(support.TestCase):
                 self.assertEqual([self.count(one, module) for _ in range(3)], [1, 2, 3])
                 self.assertEqual([self.count(other, module) for _ in range(2)], [1, 2])
                 self.assertEqual(self.count(one, module), 4)
+
+    def test_a_module_may_make_another_one(self):
+        def inner_name():
+            import outer
+
+            return outer.inner.__name__, outer.count()
+
+        self.assertEqual(self.interpreter().call(inner_name), ("outer", 1))
 
     def test_the_main_interpreter_has_the_original(self):
         before = call_in_module("multi", "count")

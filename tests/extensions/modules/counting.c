@@ -50,8 +50,25 @@ static PyTypeObject thing_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "coun
                                   .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                   .tp_new = PyType_GenericNew};
 
+#ifdef MAKES_INNER
+/* As #[pymodule] in a #[pymodule] of PyO3: a module of this file that another one makes when it is executed. */
+static PyModuleDef_Slot inner_slots[] = {{Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+                                         {0, NULL}};
+static struct PyModuleDef inner_definition = {PyModuleDef_HEAD_INIT, "inner", NULL, 0, NULL, inner_slots, NULL, NULL,
+                                              NULL};
+static int make_inner(PyObject *module) {
+  PyObject *const spec = PyObject_GetAttrString(module, "__spec__");
+  PyObject *const inner = spec != NULL ? PyModule_FromDefAndSpec(&inner_definition, spec) : NULL;
+  Py_XDECREF(spec);
+  return inner != NULL ? PyModule_Add(module, "inner", inner) : -1;
+}
+#else
+static int make_inner(PyObject *module) { return 0; }
+#endif
+
 static int execute(PyObject *module) {
   ++initialised;
+  if (make_inner(module) != 0) return -1;
   if (PyType_Ready(&thing_type) != 0) return -1;
   return PyModule_AddObjectRef(module, "Thing", (PyObject *)&thing_type);
 }
