@@ -44,6 +44,11 @@ template <typename Relocation>
   return static_cast<unsigned>(each.r_info & 0xff);
 }
 
+template <typename Relocation>
+[[nodiscard]] constexpr std::uint64_t relocation_symbol(const Relocation &each) noexcept {
+  return sizeof(void *) == 8 ? std::uint64_t{each.r_info} >> 32 : each.r_info >> 8;
+}
+
 }  // namespace
 
 Result<ElfFile> ElfFile::open(std::span<std::byte> bytes) {
@@ -229,27 +234,42 @@ Status ElfFile::read_symbols() {
   return {};
 }
 
-Status ElfFile::read_relocations() {
-  if (has(DT_TEXTREL) || (value_of(DT_FLAGS) & DF_TEXTREL) != 0) is_changed_early_ = true;
-  const auto look = [this]<typename Relocation>(std::int64_t table, std::int64_t size,
-                                                Relocation *) {
+/// False if they are not all inside the file.
+template <typename Visit>
+bool ElfFile::for_each_relocation(Visit visit) const {
+  const auto look = [&]<typename Relocation>(std::int64_t table, std::int64_t size, Relocation *) {
     if (!has(table)) return true;
     const std::uint64_t count = value_of(size) / sizeof(Relocation);
     const auto all = mapped<Relocation>(static_cast<Address>(value_of(table)), count);
     if (all.size() != count) return false;
-    for (const Relocation &each : all) {
-      if (relocation_type(each) == kCallsResolver) is_changed_early_ = true;
-    }
+    for (const Relocation &each : all) visit(each);
     return true;
   };
   ElfW(Rela) *const with_addend = nullptr;
   ElfW(Rel) *const without = nullptr;
   const bool is_rela = value_of(DT_PLTREL) == DT_RELA;
-  const bool are_inside =
-      look(DT_RELA, DT_RELASZ, with_addend) && look(DT_REL, DT_RELSZ, without) &&
-      (is_rela ? look(DT_JMPREL, DT_PLTRELSZ, with_addend) : look(DT_JMPREL, DT_PLTRELSZ, without));
+  return look(DT_RELA, DT_RELASZ, with_addend) && look(DT_REL, DT_RELSZ, without) &&
+         (is_rela ? look(DT_JMPREL, DT_PLTRELSZ, with_addend)
+                  : look(DT_JMPREL, DT_PLTRELSZ, without));
+}
+
+Status ElfFile::read_relocations() {
+  if (has(DT_TEXTREL) || (value_of(DT_FLAGS) & DF_TEXTREL) != 0) is_changed_early_ = true;
   if (kCallsResolver == 0) is_changed_early_ = true;
+  const bool are_inside = for_each_relocation([this](const auto &each) {
+    if (relocation_type(each) == kCallsResolver) is_changed_early_ = true;
+  });
   return are_inside ? Status() : wrong("its relocations are not inside the file");
+}
+
+std::vector<ElfFile::Address> ElfFile::places_of(std::string_view symbol) const {
+  std::vector<Address> places;
+  (void)for_each_relocation([&](const auto &each) {
+    const std::uint64_t index = relocation_symbol(each);
+    if (index >= symbols_.size() || symbols_[index].st_shndx != SHN_UNDEF) return;
+    if (name_at(symbols_[index].st_name) == symbol) places.push_back(each.r_offset);
+  });
+  return places;
 }
 
 bool ElfFile::rename(std::string_view name, std::string_view other) noexcept {

@@ -72,6 +72,9 @@ class ElfFile {
   [[nodiscard]] Result<Calls> take_initialisers() noexcept;
   [[nodiscard]] Result<Calls> take_finalisers() noexcept;
 
+  /// Where the linker writes the address of a symbol that is defined elsewhere.
+  [[nodiscard]] std::vector<Address> places_of(std::string_view symbol) const;
+
   /// Changes a name of the file, its own or one that it needs, to another one of the same length.
   /// False if it has no such name, or a symbol's name is written in the same place.
   [[nodiscard]] bool rename(std::string_view name, std::string_view other) noexcept;
@@ -87,6 +90,8 @@ class ElfFile {
   [[nodiscard]] Status read_names();
   [[nodiscard]] Status read_symbols();
   [[nodiscard]] Status read_relocations();
+  template <typename Visit>
+  [[nodiscard]] bool for_each_relocation(Visit visit) const;
   void find_tables();
   struct CallTags {
     std::int64_t function;

@@ -107,6 +107,7 @@ struct PrivateLibraries::Library {
 };
 
 struct PrivateLibraries::Impl {
+  explicit Impl(std::span<const Redirection> redirections) : redirections_(redirections) {}
   ~Impl();
   [[nodiscard]] Result<Library *> load(const std::string &path);
   void discard(Library &library);
@@ -129,6 +130,7 @@ struct PrivateLibraries::Impl {
   [[nodiscard]] static Status rename(ElfFile &file, std::string_view name,
                                      const std::string &other);
 
+  const std::span<const Redirection> redirections_;
   std::vector<Library *> own_;        // started, the latest last
   std::vector<std::string> loading_;  // real paths: those that need each other
 };
@@ -173,7 +175,7 @@ void PrivateLibraries::Impl::discard(Library &library) {
 std::vector<PrivateLibraries::Copy> PrivateLibraries::Impl::all() const {
   std::vector<Copy> copies;
   for (const Library *const each : own_)
-    copies.push_back({each->path, each->copy.size(), each->copy.data()});
+    copies.push_back({each->path, each->copy.size(), each->copy.memory(), each->copy.data()});
   return copies;
 }
 
@@ -222,7 +224,7 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   // If it has no name that can be changed nobody can need it, and mostly nobody does.
   if (!rename(file, before, library->name).ok()) library->name.clear();
   file.make_private();
-  Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file);
+  Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
   return library;
@@ -252,7 +254,8 @@ Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::stri
   return library;
 }
 
-PrivateLibraries::PrivateLibraries() : impl_(std::make_unique<Impl>()) {}
+PrivateLibraries::PrivateLibraries(std::span<const Redirection> redirections)
+    : impl_(std::make_unique<Impl>(redirections)) {}
 PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;

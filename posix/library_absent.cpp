@@ -7,7 +7,7 @@ namespace interlock {
 class PrivateLibraries::Library {};
 struct PrivateLibraries::Impl {};
 
-PrivateLibraries::PrivateLibraries() = default;
+PrivateLibraries::PrivateLibraries(std::span<const Redirection>) {}
 PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;

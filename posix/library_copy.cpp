@@ -231,7 +231,7 @@ MappedFile::~MappedFile() {
 }
 
 Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile &original,
-                                      ElfFile &file) {
+                                      ElfFile &file, std::span<const Redirection> redirections) {
   const std::uint64_t number = next_number();
   EmptyFile empty;
   constexpr std::size_t kLongestName = 200;  // the system adds to it
@@ -262,12 +262,41 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   }
   copy.handle_ = handle;
   rename_for_people(*library, path, number);
+  const ElfFile::Segment &last = file.segments().back();
+  const Address start = page_of(file.segments().front().p_vaddr);
+  copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
+                  static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
+  for (const Redirection &each : redirections) {
+    if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
+  }
   copy.save(file);
   return copy;
 }
 
 LibraryCopy::~LibraryCopy() {
   if (handle_ != nullptr) ::dlclose(handle_);
+}
+
+/// The linker has found the function; what it wrote is written over, also where it has protected
+/// that since.
+bool LibraryCopy::redirect(const ElfFile &file, const Redirection &redirection) const {
+  void *const original = ::dlsym(RTLD_DEFAULT, redirection.name);
+  const ElfFile::Table fixed = file.protected_later();
+  const Address fixed_start = page_of(fixed.start);
+  const Address fixed_size = page_of(fixed.start + fixed.size) - fixed_start;
+  for (const Address each : file.places_of(redirection.name)) {
+    auto *const place = reinterpret_cast<void **>(base_ + each);
+    const auto *const first = reinterpret_cast<std::byte *>(place);
+    const bool is_inside =
+        first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
+    if (!is_inside || *place != original) continue;
+    const bool is_fixed = each >= fixed_start && each - fixed_start < fixed_size;
+    void *const pages = reinterpret_cast<void *>(base_ + fixed_start);
+    if (is_fixed && ::mprotect(pages, fixed_size, PROT_READ | PROT_WRITE) != 0) return false;
+    *place = redirection.function;
+    if (is_fixed && ::mprotect(pages, fixed_size, PROT_READ) != 0) return false;
+  }
+  return true;
 }
 
 void LibraryCopy::save(const ElfFile &file) {

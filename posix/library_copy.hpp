@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "platform/library.hpp"
 #include "posix/elf.hpp"
 
 namespace interlock {
@@ -59,7 +60,8 @@ class LibraryCopy {
   /// for what the dynamic linker calls to find addresses.
   /// Thread: with the global lock held.  Errors: kEINVAL; kESYSTEM with what the linker says.
   [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const MappedFile &original,
-                                                ElfFile &file);
+                                                ElfFile &file,
+                                                std::span<const Redirection> redirections);
   LibraryCopy() noexcept = default;
   LibraryCopy(LibraryCopy &&other) noexcept { swap(other); }
   LibraryCopy &operator=(LibraryCopy &&other) noexcept {
@@ -78,7 +80,8 @@ class LibraryCopy {
   [[nodiscard]] void *find(const char *name) const noexcept;
   /// Bytes of the file that were copied, and what is kept of its data.
   [[nodiscard]] std::size_t size() const noexcept;
-  /// What it may write.
+  /// All of it, and what it may write.
+  [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
   [[nodiscard]] std::vector<std::span<std::byte>> data() const;
 
  private:
@@ -92,15 +95,18 @@ class LibraryCopy {
   void swap(LibraryCopy &other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(base_, other.base_);
+    std::swap(memory_, other.memory_);
     std::swap(copied_, other.copied_);
     std::swap(initialisers_, other.initialisers_);
     std::swap(finalisers_, other.finalisers_);
     std::swap(data_, other.data_);
   }
+  [[nodiscard]] bool redirect(const ElfFile &file, const Redirection &redirection) const;
   void save(const ElfFile &file);
 
   void *handle_ = nullptr;
   ElfFile::Address base_ = 0;
+  std::span<std::byte> memory_;
   std::size_t copied_ = 0;
   ElfFile::Calls initialisers_;
   ElfFile::Calls finalisers_;

@@ -18,6 +18,7 @@ constexpr const char *kName = "interlock.leftovers";  // in the interpreter's di
 
 /// CPython clears that dict before the last garbage collection, when modules are gone.
 void clear_at_end(PyObject *capsule) {
+  ImageOwners::remove(PyInterpreterState_Get());
   clear_leftovers(*static_cast<Images *>(PyCapsule_GetPointer(capsule, kName)));
 }
 
@@ -40,12 +41,21 @@ Images::~Images() {
 }
 
 Result<PrivateLibraries::Library *> Images::load(const std::string &path) {
-  return libraries_.load(path);
+  Result<PrivateLibraries::Library *> loaded = libraries_.load(path);
+  tell_owner();
+  return loaded;
 }
 
 void Images::discard(PrivateLibraries::Library &library, const std::string &path) {
   libraries_.discard(library);
+  tell_owner();
   supporting().insert(path);
+}
+
+void Images::tell_owner() const {
+  std::vector<std::span<std::byte>> memories;
+  for (const PrivateLibraries::Copy &each : libraries_.all()) memories.push_back(each.memory);
+  ImageOwners::set(PyInterpreterState_Get(), memories);
 }
 
 bool Images::is_discarded(const std::string &path) { return supporting().contains(path); }

@@ -10,6 +10,7 @@
 #include "base/python_compat_extension.hpp"
 #include "base/ref.hpp"
 #include "extension/policy.hpp"
+#include "extension/redirections.hpp"
 #include "platform/library.hpp"
 
 namespace interlock {
@@ -47,7 +48,9 @@ class Images final : public RefCounted {
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
 
-  PrivateLibraries libraries_;
+  void tell_owner() const;
+
+  PrivateLibraries libraries_{redirections()};
   std::map<std::pair<std::string, std::string>, PyModuleDef *> single_phase_;
 };
 

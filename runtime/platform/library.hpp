@@ -18,11 +18,18 @@
 
 namespace interlock {
 
+/// A function that copies call where the original calls the program's function `name`.
+struct Redirection {
+  const char *name;
+  void *function;
+};
+
 /// The copies of one owner. Thread: one at a time, with the global lock held, since initialisers
 /// and finalisers run.
 class PrivateLibraries {
  public:
-  PrivateLibraries();
+  /// `redirections`: the same for all owners, and for good.
+  explicit PrivateLibraries(std::span<const Redirection> redirections = {});
   /// Finalises them. What they wrote is gone; the next owner that needs the same gets them as if
   /// they were new. No thread may be in their code, or come back to it.
   ~PrivateLibraries();
@@ -45,6 +52,7 @@ class PrivateLibraries {
   struct Copy {
     std::string path;                        // of the original
     std::size_t bytes;                       // that it occupies and the original does not, at most
+    std::span<std::byte> memory;             // all of it
     std::vector<std::span<std::byte>> data;  // what it may write
   };
   [[nodiscard]] std::vector<Copy> all() const;

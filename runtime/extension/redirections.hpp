@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Functions of the Python C API that do something else when an image calls them: the original's
+// effect is not on the interpreter that the image belongs to.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "base/python_compat.hpp"
+#include "platform/library.hpp"
+
+namespace interlock {
+
+[[nodiscard]] std::span<const Redirection> redirections() noexcept;
+
+/// Who called is told by the memory that its code is in.  Thread: any.
+class ImageOwners {
+ public:
+  /// From now on `interpreter` has these, and no others.
+  static void set(PyInterpreterState *interpreter,
+                  const std::vector<std::span<std::byte>> &memories);
+  /// `interpreter` ends: what its images ask for from now on has no effect.
+  static void remove(PyInterpreterState *interpreter) noexcept { set(interpreter, {}); }
+};
+
+}  // namespace interlock

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// A module that has CPython call it back: from its interpreter, from a thread that CPython does not
+// know, and when a thread ends.
+#include <Python.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <thread>
+#include <utility>
+
+namespace {
+
+long long called_in = -1;  // id of the interpreter
+
+int note_interpreter(void *) {
+  called_in = PyInterpreterState_GetID(PyInterpreterState_Get());
+  return 0;
+}
+
+int report(void *) {
+  const char *const descriptor = std::getenv("PENDING_DESCRIPTOR");
+  if (descriptor != nullptr && ::write(std::atoi(descriptor), "called\n", 7) < 0) std::abort();
+  return 0;
+}
+
+struct OfThread {
+  ~OfThread() {
+    if (is_used && Py_AddPendingCall(report, nullptr) != 0) std::abort();
+  }
+  bool is_used = false;
+};
+thread_local OfThread of_thread;
+
+PyObject *ask(PyObject *, PyObject *) {
+  return PyLong_FromLong(Py_AddPendingCall(note_interpreter, nullptr));
+}
+
+PyObject *ask_from_thread(PyObject *, PyObject *) {
+  int result = -1;
+  std::thread([&result] { result = Py_AddPendingCall(note_interpreter, nullptr); }).join();
+  return PyLong_FromLong(result);
+}
+
+PyObject *ask_at_thread_end(PyObject *, PyObject *) {
+  of_thread.is_used = true;
+  Py_RETURN_NONE;
+}
+
+PyObject *take_answer(PyObject *, PyObject *) {
+  return PyLong_FromLongLong(std::exchange(called_in, -1));
+}
+
+PyMethodDef functions[] = {{"ask", ask, METH_NOARGS, nullptr},
+                           {"ask_from_thread", ask_from_thread, METH_NOARGS, nullptr},
+                           {"ask_at_thread_end", ask_at_thread_end, METH_NOARGS, nullptr},
+                           {"take_answer", take_answer, METH_NOARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+PyModuleDef_Slot slots[] = {{0, nullptr}};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "pending", nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit_pending() { return PyModuleDef_Init(&definition); }
