@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <io.h>
-#include <windows.h>
+#include <winsock2.h>
 
 namespace interlock {
 
@@ -13,6 +13,12 @@ int duplicate_descriptor(int descriptor) noexcept {
   if (other >= 0)
     SetHandleInformation(reinterpret_cast<HANDLE>(_get_osfhandle(other)), HANDLE_FLAG_INHERIT, 0);
   return other;
+}
+
+void write_byte(int descriptor, unsigned char byte) noexcept {
+  const int saved = errno;
+  send(static_cast<SOCKET>(descriptor), reinterpret_cast<const char *>(&byte), 1, 0);
+  errno = saved;
 }
 
 void close_descriptor(int descriptor) noexcept {

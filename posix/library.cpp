@@ -10,9 +10,11 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <ranges>
 #include <vector>
 
 #include "posix/library_copy.hpp"
+#include "posix/library_threads.hpp"
 
 namespace interlock {
 namespace {
@@ -122,6 +124,11 @@ struct PrivateLibraries::Impl {
     static auto *const all = new std::map<std::string, Copies>;
     return *all;
   }
+  /// Has what threads of an ended owner still use.
+  [[nodiscard]] static const Impl *nobody() {
+    static const auto *const impl = new Impl({});
+    return impl;
+  }
   [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
   [[nodiscard]] bool can_have(const Library &library) const noexcept;
   void take(Library &library);
@@ -136,9 +143,12 @@ struct PrivateLibraries::Impl {
 };
 
 PrivateLibraries::Impl::~Impl() {
-  for (; !own_.empty(); own_.pop_back()) {
-    own_.back()->copy.stop();
-    own_.back()->owner = nullptr;
+  for (const Library *const each : own_ | std::views::reverse) each->copy.stop();
+  const bool are_left = std::ranges::any_of(
+      own_, [](const Library *each) { return LibraryThreads::are_running(each->copy.memory()); });
+  for (Library *const each : own_) {
+    each->owner = are_left ? nobody() : nullptr;
+    if (!are_left) each->copy.restore();
   }
 }
 
@@ -167,6 +177,7 @@ void PrivateLibraries::Impl::take(Library &library) {
 
 void PrivateLibraries::Impl::discard(Library &library) {
   library.copy.stop();
+  LibraryThreads::remove(library.copy.memory());
   std::erase(own_, &library);
   Copies &copies = stock()[library.path];
   std::erase_if(copies, [&](const auto &each) { return each.get() == &library; });
@@ -227,6 +238,7 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
+  LibraryThreads::add(library->copy.memory());
   return library;
 }
 

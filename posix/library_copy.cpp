@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "posix/library_threads.hpp"
 
 extern char **environ;
 
@@ -266,8 +267,10 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   const Address start = page_of(file.segments().front().p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
-  for (const Redirection &each : redirections) {
-    if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
+  for (const auto &all : {redirections, LibraryThreads::redirections()}) {
+    for (const Redirection &each : all) {
+      if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
+    }
   }
   copy.save(file);
   return copy;
@@ -340,6 +343,9 @@ void LibraryCopy::stop() const {
     if (is_function(functions[i])) reinterpret_cast<Function>(functions[i])();
   }
   if (finalisers_.function != 0) reinterpret_cast<Function>(base_ + finalisers_.function)();
+}
+
+void LibraryCopy::restore() const {
   for (const Data &each : data_) {
     std::ranges::copy(each.before, each.start);
     clear(each.start + each.before.size(), each.zeros);

@@ -73,9 +73,11 @@ class LibraryCopy {
 
   /// Runs its initialisers. Thread: with the global lock held.
   void start() const;
-  /// Runs its finalisers, then makes its data what they were before start(). No thread may be in
-  /// its code, or come back to it.  Thread: with the global lock held.
+  /// Runs its finalisers.  Thread: with the global lock held.
   void stop() const;
+  /// Makes its data what they were before start(). No thread may be in its code, or come back to
+  /// it.
+  void restore() const;
 
   [[nodiscard]] void *find(const char *name) const noexcept;
   /// Bytes of the file that were copied, and what is kept of its data.

@@ -91,10 +91,19 @@ def _take_over_signal_handlers():
     """Signal handlers are objects of the main interpreter, whose references its lock guards.
 
     CPython's getsignal() gives them to any interpreter (3.13-3.15). That of SIGINT is for interrupts: asyncio.run()
-    sets it, since an event loop does not survive an exception in the middle of what it does.
+    sets it, since an event loop does not survive an exception in the middle of what it does. Event loops also ask for
+    a byte that wakes them.
     """
     _signal.getsignal = _interlock.signal_disposition
     _signal.signal = _interlock.set_signal_handler
+    # The module `signal` has copies of these, and may have been imported by a sitecustomize.
+    for module in (_signal, sys.modules.get("signal", _signal)):
+        module.set_wakeup_fd = _interlock.set_wakeup_fd
+        module.siginterrupt = _siginterrupt
+
+
+def _siginterrupt(signalnum, flag, /):
+    """No signal interrupts a system call of an interpreter but the main one; nothing is to change for that."""
 
 
 def _set_filters(filters):
@@ -128,6 +137,7 @@ def tear_down():
     whole heap of the interpreter.
     """
     _interlock.close_senders()
+    _interlock.close_images()
     if proxies := sys.modules.get("interlock._proxy_server"):
         proxies.close()
     plain = [each for each in warnings.filters if each[1] is None and each[3] is None]

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "interpreter/end.hpp"
 #include "lock/mutex.hpp"
 
 namespace interlock {
@@ -40,7 +41,25 @@ int add_pending_call_of_image(int (*function)(void *), void *argument) {
   return add_pending_call(interpreter, function, argument) ? 0 : -1;
 }
 
+/// PyGILState_Ensure() takes a thread without a thread state to the main interpreter (3.13-3.15).
+/// The state that is made here is like the one that it makes: PyGILState_Release() deletes it.
+PyGILState_STATE ensure_gil_of_image() {
+  const void *const caller = __builtin_return_address(0);
+  if (PyGILState_GetThisThreadState() != nullptr) return PyGILState_Ensure();
+  PyThreadState *state = nullptr;
+  {
+    // The lock keeps the interpreter from ending.
+    MutexGuard guard(owners_mutex());
+    PyInterpreterState *const interpreter = owner_locked(caller);
+    if (interpreter != nullptr) state = PyThreadState_New(interpreter);
+  }
+  if (state == nullptr) stay_frozen();  // as CPython stops threads when it has ended
+  PyEval_RestoreThread(state);
+  return PyGILState_UNLOCKED;
+}
+
 const Redirection kRedirections[] = {
+    {"PyGILState_Ensure", reinterpret_cast<void *>(ensure_gil_of_image)},
     {"Py_AddPendingCall", reinterpret_cast<void *>(add_pending_call_of_image)}};
 
 }  // namespace

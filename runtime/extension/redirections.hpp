@@ -20,7 +20,8 @@ class ImageOwners {
   /// From now on `interpreter` has these, and no others.
   static void set(PyInterpreterState *interpreter,
                   const std::vector<std::span<std::byte>> &memories);
-  /// `interpreter` ends: what its images ask for from now on has no effect.
+  /// `interpreter` ends: what its images ask for from now on has no effect, and their threads do
+  /// not come into it any more.
   static void remove(PyInterpreterState *interpreter) noexcept { set(interpreter, {}); }
 };
 

@@ -56,7 +56,7 @@ void flush_standard_streams() {
   flush_stream("stderr");
 }
 
-Ending end_interpreter(PyThreadState *state) {
+Ending end_interpreter(PyThreadState *state, Ref<RefCounted> &rest) {
   PyEval_SaveThread();
   GlobalLockGuard global;
   PyEval_RestoreThread(state);
@@ -64,7 +64,7 @@ Ending end_interpreter(PyThreadState *state) {
     PyEval_SaveThread();
     return Ending::kFrozen;
   }
-  drop_at_thread_end(take_kept(Kept::kImages));
+  rest = take_kept(Kept::kImages);
   const Ref<RefCounted> pins = take_kept(Kept::kArenaPins);  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/python_compat.hpp"
+#include "base/ref.hpp"
 
 namespace interlock {
 
@@ -26,9 +27,9 @@ void tear_down();
 /// are left to the next write. Thread: attached.
 void flush_standard_streams();
 
-/// Ends the interpreter of `state`. Thread: home, attached through `state`; unattached afterwards.
-/// Locks: takes the global lock.
-[[nodiscard]] Ending end_interpreter(PyThreadState *state);
+/// Ends the interpreter of `state`. `rest` is to be dropped when the home thread has ended.
+/// Thread: home, attached through `state`; unattached afterwards.  Locks: takes the global lock.
+[[nodiscard]] Ending end_interpreter(PyThreadState *state, Ref<RefCounted> &rest);
 
 /// Takes the lock of an interpreter that could not be deleted, for as long as the process runs, as
 /// CPython stops daemon threads when it finalises. Those that wait outside give that up, so that

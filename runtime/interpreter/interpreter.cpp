@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/interpreter.hpp"
 
+#include <csignal>
+
 #include "base/check.hpp"
 #include "interpreter/end.hpp"
 #include "interpreter/interrupt_handler.hpp"
@@ -8,6 +10,7 @@
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
+#include "platform/descriptor.hpp"
 
 namespace interlock {
 namespace {
@@ -56,7 +59,12 @@ Result<Ref<Interpreter>> Interpreter::create(std::string name, Ref<HomeService> 
 
 Interpreter::~Interpreter() {
   // The last reference was the home thread's own, or that thread has ended unjoined.
-  if (thread_.joinable()) thread_.detach();
+  if (thread_.joinable() && rest_) {
+    leave_behind(std::move(thread_), std::move(rest_));
+  } else if (thread_.joinable()) {
+    thread_.detach();
+  }
+  (void)rest_.leak();  // of a thread that was abandoned: nobody knows when it has ended
 }
 
 Interpreter *Interpreter::current() noexcept { return current_interpreter; }
@@ -107,10 +115,12 @@ Status Interpreter::wait_ended(Deadline deadline) {
 
 void Interpreter::join_home_thread() {
   Thread thread;
+  Ref<RefCounted> rest;  // dropped after the thread was joined
   {
     MutexGuard guard(mutex_);
     if (state_ != State::kEnded || current_interpreter == this) return;
     thread = std::move(thread_);
+    if (thread.joinable()) rest = std::move(rest_);
   }
   if (thread.joinable()) thread.join();
 }
@@ -133,7 +143,7 @@ void Interpreter::run_home_thread() {
     MutexGuard guard(mutex_);
     home_parker_ = &Parker::current();
   }
-  expect_drop_at_thread_end();  // after the parker, which that needs
+  clear_away();  // others' images are then there for this one
   Status status = create_interpreter();
   if (status.ok()) {
     serve_and_end();
@@ -181,7 +191,12 @@ void Interpreter::serve_and_end() {
     python = std::exchange(python_, nullptr);  // from here on nobody may interrupt or enter it
   }
   const bool frozen = python == nullptr;  // by freeze(): the process ends
-  const Ending ending = frozen ? Ending::kFrozen : end_interpreter(home_state_);
+  Ref<RefCounted> rest;
+  const Ending ending = frozen ? Ending::kFrozen : end_interpreter(home_state_, rest);
+  {
+    MutexGuard guard(mutex_);
+    rest_ = std::move(rest);
+  }
   if (ending == Ending::kFrozen) {
     if (frozen) PyEval_SaveThread();
     take_lock_for_good(home_state_);
@@ -244,6 +259,7 @@ void Interpreter::send_interrupt_locked() {
   if (!add_pending_call(python_, deliver_interrupt, this)) release();
   // After the call is pending: whoever looks around because of this finds it.
   for (WakeTarget *each : interrupt_targets_) each->wake();
+  if (wakeup_descriptor_ >= 0) write_byte(wakeup_descriptor_, SIGINT);
 }
 
 void Interpreter::add_interrupt_target(WakeTarget &target) {
@@ -254,6 +270,11 @@ void Interpreter::add_interrupt_target(WakeTarget &target) {
 void Interpreter::remove_interrupt_target(WakeTarget &target) {
   MutexGuard guard(mutex_);
   std::erase(interrupt_targets_, &target);
+}
+
+int Interpreter::set_wakeup_descriptor(int descriptor) {
+  MutexGuard guard(mutex_);
+  return std::exchange(wakeup_descriptor_, descriptor);
 }
 
 int Interpreter::deliver_interrupt(void *argument) {

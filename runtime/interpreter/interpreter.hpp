@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // An isolated CPython interpreter with its own lock, and its home thread: the OS thread that
 // creates it, runs what its HomeService gives it, and ends it. Handles, the registry and the home
-// thread each hold a reference. Lock: mutex_ (kRegistry) guards state_, waiters_, thread_ and
-// interrupt_targets_.
+// thread each hold a reference. Lock: mutex_ (kRegistry) guards state_, waiters_, thread_, rest_,
+// wakeup_descriptor_ and interrupt_targets_.
 #pragma once
 
 #include <atomic>
@@ -74,6 +74,9 @@ class Interpreter final : public Shared {
   /// be an event loop. Thread: any, attached or not.  Blocks: never for long.
   void add_interrupt_target(WakeTarget &target);
   void remove_interrupt_target(WakeTarget &target);
+  /// Where interrupts write the number of SIGINT, -1 for nowhere; what it was before. The caller
+  /// keeps the descriptor open, and it must not block.  Thread: any.
+  int set_wakeup_descriptor(int descriptor);
 
   /// Gives up waiting: the home thread may run on, but nothing more is expected of it. What the
   /// service holds is failed. Thread: any; not attached.
@@ -130,7 +133,9 @@ class Interpreter final : public Shared {
   Status failure_;  // why the interpreter never served
   std::vector<Parker *> waiters_;
   std::vector<WakeTarget *> interrupt_targets_;
+  int wakeup_descriptor_ = -1;
   Thread thread_;
+  Ref<RefCounted> rest_;                  // what is dropped when the home thread has ended
   PyInterpreterState *python_ = nullptr;  // null before creation and from the beginning of the end
   PyInterpreterState *undeleted_ = nullptr;  // ended, but with threads left in it
   Parker *home_parker_ = nullptr;

@@ -2,8 +2,9 @@
 #include "interpreter/kept.hpp"
 
 #include <utility>
+#include <vector>
 
-#include "platform/thread.hpp"
+#include "lock/mutex.hpp"
 
 namespace interlock {
 namespace {
@@ -14,10 +15,20 @@ constexpr const char *name_of(Kept kind) noexcept {
   return kind == Kept::kArenaPins ? "interlock.arena_pins" : "interlock.images";
 }
 
-thread_local RefCounted *last_object = nullptr;  // owned
+struct Rest {
+  Thread thread;
+  Ref<RefCounted> object;
+};
 
-void drop_last_object(void *) noexcept {
-  if (last_object != nullptr) std::exchange(last_object, nullptr)->release();
+// Leaked on purpose: interpreters may end when static destructors have run. The mutex guards the
+// list.
+Mutex &rests_mutex() {
+  static Mutex *const mutex = new Mutex(LockRank::kLeaf);
+  return *mutex;
+}
+std::vector<Rest> &rests_locked() {
+  static auto *const all = new std::vector<Rest>;
+  return *all;
 }
 
 }  // namespace
@@ -47,8 +58,21 @@ Ref<RefCounted> take_kept(Kept kind) noexcept {
   return taken;
 }
 
-void expect_drop_at_thread_end() noexcept { call_at_thread_end(drop_last_object, nullptr); }
+void leave_behind(Thread thread, Ref<RefCounted> rest) {
+  MutexGuard guard(rests_mutex());
+  rests_locked().push_back({std::move(thread), std::move(rest)});
+}
 
-void drop_at_thread_end(Ref<RefCounted> object) noexcept { last_object = object.leak(); }
+void clear_away() {
+  std::vector<Rest> all;
+  {
+    MutexGuard guard(rests_mutex());
+    all.swap(rests_locked());
+  }
+  for (Rest &each : all) {
+    each.thread.join();
+    each.object = {};
+  }
+}
 
 }  // namespace interlock

@@ -6,6 +6,7 @@
 
 #include "base/python_compat.hpp"
 #include "base/ref.hpp"
+#include "platform/thread.hpp"
 
 namespace interlock {
 
@@ -21,11 +22,11 @@ enum class Kept : std::uint8_t {
 /// Takes it over from the calling interpreter, which the caller is about to end.  Thread: attached.
 [[nodiscard]] Ref<RefCounted> take_kept(Kept kind) noexcept;
 
-/// First thing in a thread that will call drop_at_thread_end(). What it drops goes after all that
-/// is local to the thread and was made later.
-void expect_drop_at_thread_end() noexcept;
-/// Drops `object`, the only one, when the calling thread ends; later than all else if that is
-/// expected.
-void drop_at_thread_end(Ref<RefCounted> object) noexcept;
+/// `thread` is about to end, and nobody else waits for that: `rest` is dropped when it has.
+/// Thread: any, attached or not.
+void leave_behind(Thread thread, Ref<RefCounted> rest);
+/// Drops what was left behind. Thread: any; not attached.  Blocks: for as long as those threads
+/// need to end.
+void clear_away();
 
 }  // namespace interlock

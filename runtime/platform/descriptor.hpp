@@ -8,6 +8,10 @@ namespace interlock {
 /// set. Thread: any.
 [[nodiscard]] int duplicate_descriptor(int descriptor) noexcept;
 
+/// Writes one byte if there is room. On Windows to a socket. Thread: any.  Blocks: never, if the
+/// descriptor does not.
+void write_byte(int descriptor, unsigned char byte) noexcept;
+
 /// Keeps errno. Thread: any.
 void close_descriptor(int descriptor) noexcept;
 

@@ -31,7 +31,8 @@ class PrivateLibraries {
   /// `redirections`: the same for all owners, and for good.
   explicit PrivateLibraries(std::span<const Redirection> redirections = {});
   /// Finalises them. What they wrote is gone; the next owner that needs the same gets them as if
-  /// they were new. No thread may be in their code, or come back to it.
+  /// they were new. No thread may be in their code, or come back to it, but those that they have
+  /// started: if one still runs, nobody gets them any more.
   ~PrivateLibraries();
   PrivateLibraries(PrivateLibraries &&) noexcept;
   PrivateLibraries &operator=(PrivateLibraries &&) noexcept;

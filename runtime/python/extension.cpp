@@ -161,7 +161,15 @@ PyObject *can_have_images(PyObject *, PyObject *) {
   return PyBool_FromLong(PrivateLibraries::are_possible());
 }
 
+PyObject *close_images(PyObject *, PyObject *) {
+  ImageOwners::remove(PyInterpreterState_Get());
+  Py_RETURN_NONE;
+}
+
 PyMethodDef functions[] = {
+    {"close_images", close_images, METH_NOARGS,
+     "close_images()\n--\n\n"
+     "No thread of an extension module comes into the calling interpreter any more, which ends."},
     {"can_have_images", can_have_images, METH_NOARGS,
      "can_have_images()\n--\n\n"
      "Whether interpreters can have extension modules with static data of their own."},

@@ -87,6 +87,11 @@ PyMethodDef functions[] = {
      "check_transfer(obj, /)\n--\n\nRaise TransferError if obj cannot leave its interpreter."},
     {"unique_number", unique_number, METH_NOARGS,
      "unique_number()\n--\n\nA number that no other call in this process gives."},
+    {"set_wakeup_fd", as_method(set_wakeup_fd), METH_VARARGS | METH_KEYWORDS,
+     "set_wakeup_fd(fd, /, *, warn_on_full_buffer=True)\n--\n\n"
+     "Where interrupts of the calling interpreter write a byte, SIGINT; -1 for nowhere. What it "
+     "was "
+     "before."},
     {"still_holds", still_holds_now, METH_O,
      "still_holds(watched, /)\n--\n\nWhether what a definition was made of is as it was: a list of "
      "(owner, name, value)."},

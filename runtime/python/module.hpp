@@ -97,6 +97,7 @@ PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 [[nodiscard]] PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell);
 // In python/signal.cpp.
 PyObject *signal_disposition(PyObject *, PyObject *number);
+PyObject *set_wakeup_fd(PyObject *, PyObject *args, PyObject *kwargs);
 PyObject *set_signal_handler(PyObject *, PyObject *const *values, Py_ssize_t count);
 // interlock.select() and its timers, in python/select.cpp.
 PyObject *select(PyObject *, PyObject *const *values, Py_ssize_t count, PyObject *names);

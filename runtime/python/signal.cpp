@@ -19,6 +19,14 @@ int signal_number(PyObject *object) {
   return 0;
 }
 
+/// Of which the calling thread is the main thread; or null.
+Interpreter *home_interpreter() noexcept {
+  Interpreter *const own = Interpreter::current();
+  const bool is_home =
+      own != nullptr && own->id() == PyInterpreterState_GetID(PyInterpreterState_Get());
+  return is_home ? own : nullptr;
+}
+
 /// New reference. Nothing was set: the function that raises KeyboardInterrupt, as in a main thread.
 PyObject *current_handler() {
   if (PyObject *const handler = interrupt_handler()) return Py_NewRef(handler);
@@ -45,6 +53,19 @@ PyObject *signal_disposition(PyObject *, PyObject *object) {
   Py_RETURN_NONE;
 }
 
+PyObject *set_wakeup_fd(PyObject *, PyObject *args, PyObject *kwargs) {
+  static const char *names[] = {"", "warn_on_full_buffer", nullptr};
+  int descriptor;
+  int warns = 1;
+  if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|$p:set_wakeup_fd", const_cast<char **>(names),
+                                   &descriptor, &warns))
+    return nullptr;
+  Interpreter *const own = home_interpreter();
+  if (own != nullptr) return PyLong_FromLong(own->set_wakeup_descriptor(descriptor));
+  PyErr_SetString(PyExc_ValueError, "set_wakeup_fd only works in main thread of an interpreter");
+  return nullptr;
+}
+
 PyObject *set_signal_handler(PyObject *, PyObject *const *values, Py_ssize_t count) {
   if (count != 2)
     return PyErr_Format(PyExc_TypeError, "signal expected 2 arguments, got %zd", count);
@@ -56,9 +77,7 @@ PyObject *set_signal_handler(PyObject *, PyObject *const *values, Py_ssize_t cou
                     "signal handler must be signal.SIG_IGN, signal.SIG_DFL, or a callable object");
     return nullptr;
   }
-  const Interpreter *const own = Interpreter::current();
-  const bool is_home =
-      own != nullptr && own->id() == PyInterpreterState_GetID(PyInterpreterState_Get());
+  const bool is_home = home_interpreter() != nullptr;
   if (number != SIGINT || !is_home) {
     PyErr_SetString(PyExc_ValueError,
                     is_home ? "only SIGINT, which stands for an interrupt, has a handler in an "

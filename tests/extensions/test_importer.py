@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Extension modules in interpreters: their static data are their own, and the import system is as ever."""
 
-import os
 import pathlib
 import sys
 import tempfile
@@ -28,7 +27,6 @@ def setUpModule():
     if CAN_BE_EXPORTED:
         fixtures.compile_counting(place, "exported", exported)
         fixtures.compile_counting(place, "exported_own", exported_own)
-    fixtures.compile_shared("statics.cpp", place / f"statics{fixtures.SUFFIX}")
     fixtures.compile_shared("resolving.c", place / f"resolving{fixtures.SUFFIX}")
     plain, python = place / "libplain.so", place / "libpython_user.so"
     fixtures.compile_shared("counting_library.c", plain, "-Wl,-soname,libplain.so")
@@ -229,38 +227,6 @@ class Libraries(support.TestCase):
         one, other = self.interpreter(), self.interpreter()
         before = one.call(call_in_module, "needs_plain", "count_in_library")
         self.assertEqual(other.call(call_in_module, "needs_plain", "count_in_library"), before + 1)
-
-
-class Statics(support.TestCase):
-    """What C++ does before main(), after it, and at the end of a thread."""
-
-    PROGRAM = """
-import sys, interlock
-sys.path.insert(0, sys.argv[1])
-def use(text):
-    import statics
-    statics.set_text(text)
-    return [statics.count_unique() for _ in range(2)]
-import statics
-print("main", statics.count_unique(), flush=True)
-for number in range(3):
-    with interlock.Interpreter() as i:
-        print(i.call(use, f"text {number}"), flush=True)
-    print("ended", flush=True)
-print("main", statics.count_unique(), flush=True)
-"""
-
-    def test_objects_live_as_long_as_their_interpreter(self):
-        out, _ = self.run_program(self.PROGRAM, str(place), env=os.environ | {"STATICS_DESCRIPTOR": "1"})
-        each = "constructed\n[1, 2]\nthread ends, text {0}\ndestroyed text {0}\nended\n"
-        self.assertEqual(
-            out, "constructed\nmain 1\n" + "".join(each.format(n) for n in range(3)) + "main 2\ndestroyed static\n"
-        )
-
-    def test_handlers_of_fork_go_with_it(self):
-        program = self.PROGRAM + "import os\nif os.fork() == 0: os._exit(0)\nos.wait()\n"
-        out, _ = self.run_program(program, str(place), env=os.environ | {"STATICS_DESCRIPTOR": "1"})
-        self.assertNotIn("forks", out)
 
 
 class Failures(support.TestCase):

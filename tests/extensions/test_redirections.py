@@ -49,6 +49,18 @@ print("end")
 """
 
 
+class GilState(support.TestCase):
+    def test_a_thread_comes_into_the_interpreter_of_the_image(self):
+        self.assertEqual(ask("enter_from_thread"), 0)
+        for i in (self.interpreter(), self.interpreter()):
+            self.assertEqual(i.call(ask, "enter_from_thread"), i.id)
+
+    def test_many_times(self):
+        with interlock.Interpreter() as i:
+            for _ in range(100):
+                self.assertEqual(i.call(ask, "enter_from_thread"), i.id)
+
+
 class PendingCalls(support.TestCase):
     def test_they_are_made_in_the_interpreter_of_the_image(self):
         for function in ("ask", "ask_from_thread"):

@@ -36,6 +36,23 @@ def wait_in_loop(wait, channel, full, ready, new_loop):
         runner.run(run())
 
 
+def wait_for_signal(ready, new_loop):
+    """For an interpreter of its own: the loop has used no channel, and would not wake up otherwise."""
+    import asyncio
+    import signal
+
+    async def run():
+        heard = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, heard.set)
+        asyncio.get_running_loop().call_soon(ready.send, None)
+        await heard.wait()
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        return "heard"
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(run())
+
+
 def run_until_cancelled(ready, new_loop):
     """For an interpreter of its own: a loop that is always in the middle of something."""
     import asyncio
@@ -356,6 +373,14 @@ class Asyncio(support.TestCase):
         ready.recv(timeout=support.LIMIT)
         channel.send("item")
         self.assertEqual(future.result(support.LIMIT), "item")
+
+    @unittest.skipUnless(hasattr(asyncio.SelectorEventLoop, "add_signal_handler"), "loops handle no signals here")
+    def test_a_loop_hears_of_an_interrupt_that_sleeps(self):
+        i, ready = self.interpreter(), Channel(1)
+        future = i.submit(wait_for_signal, ready, self.loop_of_interpreters())
+        ready.recv(timeout=support.LIMIT)
+        i.interrupt()
+        self.assertEqual(future.result(support.LIMIT), "heard")
 
     def test_an_interrupt_cancels_what_a_loop_runs(self):
         i, ready = self.interpreter(), Channel(1)

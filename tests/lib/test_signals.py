@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """signal.signal() and signal.getsignal() in interpreters: handlers belong to the main one, but for SIGINT."""
 
+import os
 import signal
 import sys
 
@@ -41,11 +42,16 @@ def wait_with_handler(handler, wait, ready, channel=None):
         signal.signal(signal.SIGINT, before)
 
 
-def set_in_thread():
+def in_thread(function, *args):
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as threads:
-        threads.submit(signal.signal, signal.SIGINT, signal.SIG_DFL).result()
+        threads.submit(function, *args).result()
+
+
+def wait_with_wakeup(descriptor, ready):
+    ready.send(signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False))
+    Channel(1).recv()
 
 
 class Signals(support.TestCase):
@@ -90,6 +96,22 @@ class Signals(support.TestCase):
                 channel.send("item")
                 self.assertEqual(future.result(support.LIMIT), "item")
 
+    def test_an_interrupt_writes_to_the_wakeup_descriptor(self):
+        i, ready = self.interpreter(), Channel(1)
+        there, back = os.pipe()
+        self.addCleanup(os.close, there)
+        self.addCleanup(os.close, back)
+        future = i.submit(wait_with_wakeup, back, ready)
+        self.assertEqual(ready.recv(timeout=support.LIMIT), -1)
+        i.interrupt()
+        self.assertIsInstance(future.exception(support.LIMIT), KeyboardInterrupt)
+        self.assertEqual(os.read(there, 10), bytes([signal.SIGINT]))
+        self.assertEqual(i.call(signal.set_wakeup_fd, -1), back)
+        with self.assertRaises(TypeError):
+            i.call(signal.set_wakeup_fd, "1")
+        with self.assertRaisesRegex(ValueError, "main thread of an interpreter"):
+            i.call(in_thread, signal.set_wakeup_fd, -1)
+
     def test_what_cannot_be_a_handler_is_refused(self):
         i = self.interpreter()
         for number, handler, error in (
@@ -101,7 +123,7 @@ class Signals(support.TestCase):
             with self.subTest(number=number, handler=handler), self.assertRaises(error):
                 i.call(signal.signal, number, handler)
         with self.assertRaisesRegex(ValueError, "main thread of an interpreter"):
-            i.call(set_in_thread)
+            i.call(in_thread, signal.signal, signal.SIGINT, signal.SIG_DFL)
 
     def test_errors(self):
         for number, error in ((0, ValueError), (1000, ValueError), ("INT", TypeError), (1 << 70, OverflowError)):

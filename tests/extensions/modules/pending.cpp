@@ -46,6 +46,24 @@ PyObject *ask_at_thread_end(PyObject *, PyObject *) {
   Py_RETURN_NONE;
 }
 
+/// take_answer() then gives where a thread that CPython does not know has come to.
+PyObject *enter_from_thread(PyObject *, PyObject *) {
+  bool is_gone = false;
+  Py_BEGIN_ALLOW_THREADS;
+  std::thread([&is_gone] {
+    for (int i = 0; i < 3; ++i) {
+      const PyGILState_STATE state = PyGILState_Ensure();
+      const PyGILState_STATE inner = PyGILState_Ensure();
+      note_interpreter(nullptr);
+      PyGILState_Release(inner);
+      PyGILState_Release(state);
+    }
+    is_gone = PyGILState_GetThisThreadState() == nullptr;
+  }).join();
+  Py_END_ALLOW_THREADS;
+  return PyLong_FromLong(is_gone ? 0 : -1);
+}
+
 PyObject *take_answer(PyObject *, PyObject *) {
   return PyLong_FromLongLong(std::exchange(called_in, -1));
 }
@@ -53,6 +71,7 @@ PyObject *take_answer(PyObject *, PyObject *) {
 PyMethodDef functions[] = {{"ask", ask, METH_NOARGS, nullptr},
                            {"ask_from_thread", ask_from_thread, METH_NOARGS, nullptr},
                            {"ask_at_thread_end", ask_at_thread_end, METH_NOARGS, nullptr},
+                           {"enter_from_thread", enter_from_thread, METH_NOARGS, nullptr},
                            {"take_answer", take_answer, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef_Slot slots[] = {{0, nullptr}};

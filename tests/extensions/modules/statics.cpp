@@ -35,6 +35,9 @@ struct OfThread {
 };
 thread_local OfThread of_thread;
 
+/// After the destructors of C++ in the life of a thread: jemalloc and others end there.
+void end_of_key(void *) { report(("key ends, " + *object.text).c_str()); }
+
 template <typename T>
 struct Unique {
   static inline long count = 0;  // STB_GNU_UNIQUE
@@ -47,6 +50,9 @@ PyObject *count_unique(PyObject *, PyObject *) { return PyLong_FromLong(++Unique
 PyObject *set_text(PyObject *, PyObject *text) {
   *object.text = PyUnicode_AsUTF8(text);
   of_thread.value = 1;
+  pthread_key_t key;
+  pthread_key_create(&key, end_of_key);
+  pthread_setspecific(key, &object);
   pthread_atfork(at_fork, nullptr, nullptr);
   Py_RETURN_NONE;
 }

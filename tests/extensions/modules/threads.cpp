@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// A module with threads of its own: each waits until it can read a byte, and writes what static
+// data hold then.
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <thread>
+
+namespace {
+
+long secret = 0;
+
+void wait_and_tell(int from, int to) {
+  char byte;
+  if (::read(from, &byte, 1) != 1) return;
+  if (::write(to, &secret, sizeof secret) != sizeof secret) std::abort();
+}
+
+struct Ends {
+  int from;
+  int to;
+};
+
+void *run(void *given) {
+  const Ends ends = *static_cast<Ends *>(given);
+  delete static_cast<Ends *>(given);
+  wait_and_tell(ends.from, ends.to);
+  return nullptr;
+}
+
+/// start(secret, from, to, by_pthread): the id of a thread, for join().
+PyObject *start(PyObject *, PyObject *args) {
+  int from, to, by_pthread;
+  if (!PyArg_ParseTuple(args, "liip", &secret, &from, &to, &by_pthread)) return nullptr;
+  if (by_pthread == 0) {
+    std::thread thread(wait_and_tell, from, to);
+    const pthread_t id = thread.native_handle();
+    thread.detach();
+    return PyLong_FromUnsignedLongLong(id);
+  }
+  pthread_t id;
+  if (pthread_create(&id, nullptr, run, new Ends{from, to}) != 0) return PyErr_NoMemory();
+  return PyLong_FromUnsignedLongLong(id);
+}
+
+/// For one of pthread_create() alone.
+PyObject *join(PyObject *, PyObject *id) {
+  void *result;
+  return PyLong_FromLong(
+      pthread_join(static_cast<pthread_t>(PyLong_AsUnsignedLongLong(id)), &result));
+}
+
+PyObject *address(PyObject *, PyObject *) { return PyLong_FromVoidPtr(&secret); }
+
+PyMethodDef functions[] = {{"start", start, METH_VARARGS, nullptr},
+                           {"join", join, METH_O, nullptr},
+                           {"address", address, METH_NOARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+PyModuleDef_Slot slots[] = {{0, nullptr}};
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "threads", nullptr, 0, functions, slots, nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit_threads() { return PyModuleDef_Init(&definition); }

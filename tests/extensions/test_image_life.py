@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: MIT
+"""When what an image has begins and ends: static objects, objects of threads, threads."""
+
+import os
+import struct
+import sys
+import unittest
+
+import fixtures
+import interlock
+import support
+
+
+def setUpModule():
+    global place
+    place = fixtures.temporary_directory()
+    fixtures.compile_shared("statics.cpp", place / f"statics{fixtures.SUFFIX}")
+    fixtures.compile_shared("threads.cpp", place / f"threads{fixtures.SUFFIX}", "-pthread")
+    sys.path.insert(0, str(place))
+    unittest.addModuleCleanup(sys.path.remove, str(place))
+
+
+class Statics(support.TestCase):
+    """What C++ does before main(), after it, and at the end of a thread."""
+
+    PROGRAM = """
+import sys, interlock
+sys.path.insert(0, sys.argv[1])
+def use(text):
+    import statics
+    statics.set_text(text)
+    return [statics.count_unique() for _ in range(2)]
+import statics
+print("main", statics.count_unique(), flush=True)
+for number in range(3):
+    with interlock.Interpreter() as i:
+        print(i.call(use, f"text {number}"), flush=True)
+    print("ended", flush=True)
+print("main", statics.count_unique(), flush=True)
+"""
+
+    def test_objects_live_as_long_as_their_interpreter(self):
+        out, _ = self.run_program(self.PROGRAM, str(place), env=os.environ | {"STATICS_DESCRIPTOR": "1"})
+        each = "constructed\n[1, 2]\nthread ends, text {0}\nkey ends, text {0}\ndestroyed text {0}\nended\n"
+        self.assertEqual(
+            out, "constructed\nmain 1\n" + "".join(each.format(n) for n in range(3)) + "main 2\ndestroyed static\n"
+        )
+
+    def test_handlers_of_fork_go_with_it(self):
+        program = self.PROGRAM + "import os\nif os.fork() == 0: os._exit(0)\nos.wait()\n"
+        out, _ = self.run_program(program, str(place), env=os.environ | {"STATICS_DESCRIPTOR": "1"})
+        self.assertNotIn("forks", out)
+
+
+def start(*args):
+    import threads
+
+    threads.start(*args)
+    return threads.address()
+
+
+def address():
+    import threads
+
+    return threads.address()
+
+
+def run_and_join(to, *args):
+    """A thread that has ended before its interpreter."""
+    import os
+
+    import threads
+
+    thread = threads.start(*args, True)
+    os.write(to, b"x")
+    if threads.join(thread) != 0:
+        raise RuntimeError("cannot join")
+    return threads.address()
+
+
+class Threads(support.TestCase):
+    def pipe(self):
+        ends = os.pipe()
+        for each in ends:
+            self.addCleanup(os.close, each)
+        return ends
+
+    def test_what_a_thread_uses_stays(self):
+        for by_pthread in (True, False):
+            with self.subTest(by_pthread=by_pthread):
+                (there_out, there_in), (back_out, back_in) = self.pipe(), self.pipe()
+                with interlock.Interpreter() as i:
+                    first = i.call(start, 42, there_out, back_in, by_pthread)
+                for _ in range(3):
+                    with interlock.Interpreter() as i:
+                        self.assertNotEqual(i.call(address), first)
+                os.write(there_in, b"x")
+                self.assertEqual(struct.unpack("l", os.read(back_out, 8)), (42,))
+
+    def test_a_thread_that_has_ended_is_no_matter(self):
+        (there_out, there_in), (back_out, back_in) = self.pipe(), self.pipe()
+        addresses = set()
+        for _ in range(5):
+            with interlock.Interpreter() as i:
+                addresses.add(i.call(run_and_join, there_in, 7, there_out, back_in))
+            self.assertEqual(struct.unpack("l", os.read(back_out, 8)), (7,))
+        self.assertEqual(len(addresses), 1)
+
+    def test_interpreters_that_nobody_waits_for_give_their_images_back(self):
+        import gc
+        import warnings
+
+        addresses = []
+        for _ in range(10):
+            ended = interlock.Channel(1)
+            i = interlock.Interpreter()
+            addresses.append(i.call(address_and_tell_end, ended))
+            with warnings.catch_warnings(action="ignore"):
+                del i
+                gc.collect()
+            with self.assertRaises(interlock.ChannelClosed):
+                ended.recv(timeout=support.LIMIT)
+        self.assertLess(len(set(addresses)), 10)
+
+
+def address_and_tell_end(channel):
+    import builtins
+
+    builtins.sender = channel.sender()  # closed at the end
+    return address()
+
+
+if __name__ == "__main__":
+    support.main()
