@@ -361,6 +361,16 @@ Result<ElfFile::Calls> ElfFile::take_finalisers() noexcept {
   return take_calls({DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ});
 }
 
+bool ElfFile::prefer_own_symbols() noexcept {
+  if (Entry *const flags = entry_of(DT_FLAGS)) {
+    flags->d_un.d_val |= DF_SYMBOLIC;
+    return true;
+  }
+  Entry *const unused = entry_of(kIgnored);
+  if (unused != nullptr) *unused = {.d_tag = DT_SYMBOLIC, .d_un = {}};
+  return unused != nullptr;
+}
+
 std::size_t ElfFile::make_private() noexcept {
   std::size_t count = 0;
   for (Symbol &each : symbols_) {

@@ -78,6 +78,9 @@ class ElfFile {
   /// Changes a name of the file, its own or one that it needs, to another one of the same length.
   /// False if it has no such name, or a symbol's name is written in the same place.
   [[nodiscard]] bool rename(std::string_view name, std::string_view other) noexcept;
+  /// What it defines comes before what others define by the same name: nothing that the program has
+  /// takes its place. After take_initialisers() and take_finalisers(). False if there is no room.
+  bool prefer_own_symbols() noexcept;
   /// Makes symbols that are the same for the whole process ordinary ones: STB_GNU_UNIQUE, to which
   /// C++ compilers turn static variables of inline functions and templates. Returns how many.
   std::size_t make_private() noexcept;

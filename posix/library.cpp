@@ -111,7 +111,7 @@ struct PrivateLibraries::Library {
 struct PrivateLibraries::Impl {
   explicit Impl(std::span<const Redirection> redirections) : redirections_(redirections) {}
   ~Impl();
-  [[nodiscard]] Result<Library *> load(const std::string &path);
+  [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied);
   void discard(Library &library);
   [[nodiscard]] std::vector<Copy> all() const;
 
@@ -132,8 +132,9 @@ struct PrivateLibraries::Impl {
   [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
   [[nodiscard]] bool can_have(const Library &library) const noexcept;
   void take(Library &library);
-  [[nodiscard]] Result<std::unique_ptr<Library>> make(const std::string &path, MappedFile &mapped);
-  [[nodiscard]] Status load_needed(ElfFile &file, Library &library, Handles &shared);
+  [[nodiscard]] Result<std::unique_ptr<Library>> make(const std::string &path, MappedFile &mapped,
+                                                      Needed copied);
+  [[nodiscard]] Status load_needed(ElfFile &file, Library &library, Needed copied, Handles &shared);
   [[nodiscard]] static Status rename(ElfFile &file, std::string_view name,
                                      const std::string &other);
 
@@ -197,7 +198,8 @@ Status PrivateLibraries::Impl::rename(ElfFile &file, std::string_view name,
 }
 
 /// Those that are found by its search path: `shared`, or copied, with names of their own.
-Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Handles &shared) {
+Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Needed copied,
+                                           Handles &shared) {
   const std::string origin = directory_of(library.path);
   for (const std::string_view each : file.needed()) {
     const std::string name(each);
@@ -207,8 +209,9 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Hand
     if (!mapped.ok()) return mapped.status();
     Result<ElfFile> needed = ElfFile::open(mapped.value().bytes());
     if (!needed.ok()) return about(found, needed.status());
-    if (needed.value().uses_python() && !needed.value().is_python()) {
-      Result<Library *> copy = load(found);
+    const bool is_copied = copied == Needed::kAll || needed.value().uses_python();
+    if (is_copied && !needed.value().is_python()) {
+      Result<Library *> copy = load(found, copied);
       if (!copy.ok()) return copy.status();
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())
         return about(library.path, status);
@@ -221,7 +224,7 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Hand
 }
 
 Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
-    const std::string &path, MappedFile &mapped) {
+    const std::string &path, MappedFile &mapped, Needed copied) {
   auto library = std::make_unique<Library>();
   library->path = path;
   library->original = mapped.identity();
@@ -229,7 +232,8 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   if (!opened.ok()) return about(path, opened.status());
   ElfFile &file = opened.value();
   Handles shared;
-  if (const Status status = load_needed(file, *library, shared); !status.ok()) return status;
+  if (const Status status = load_needed(file, *library, copied, shared); !status.ok())
+    return status;
   const std::string before(file.soname());
   library->name = fresh_name(before);
   // If it has no name that can be changed nobody can need it, and mostly nobody does.
@@ -242,7 +246,8 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   return library;
 }
 
-Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::string &path) {
+Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::string &path,
+                                                                 Needed copied) {
   const std::string real = real_path(path);
   if (Library *const known = find_own(real)) return known;
   if (std::ranges::find(loading_, real) != loading_.end())
@@ -258,7 +263,7 @@ Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::stri
     return found->get();
   }
   loading_.push_back(real);
-  Result<std::unique_ptr<Library>> made = make(real, mapped.value());
+  Result<std::unique_ptr<Library>> made = make(real, mapped.value(), copied);
   loading_.pop_back();
   if (!made.ok()) return made.status();
   Library *const library = copies.emplace_back(std::move(made.value())).get();
@@ -274,8 +279,8 @@ PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = de
 
 bool PrivateLibraries::are_possible() noexcept { return true; }
 
-Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path) {
-  return impl_->load(path);
+Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path, Needed copied) {
+  return impl_->load(path, copied);
 }
 
 void PrivateLibraries::discard(Library &library) { impl_->discard(library); }

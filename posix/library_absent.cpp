@@ -14,7 +14,7 @@ PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = de
 
 bool PrivateLibraries::are_possible() noexcept { return false; }
 
-Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path) {
+Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path, Needed) {
   return Status(Code::kESYSTEM, "'" + path + "': this system has no private copies of libraries");
 }
 

@@ -247,6 +247,7 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   if (!finalisers.ok()) return finalisers.status();
   copy.initialisers_ = initialisers.value();
   copy.finalisers_ = finalisers.value();
+  (void)file.prefer_own_symbols();
   Copying copying(original, file);
   copying.prepare();
   if (!copying.write(empty.descriptor)) return refused("cannot copy", path);

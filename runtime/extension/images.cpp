@@ -40,8 +40,9 @@ Images::~Images() {
   libraries_ = PrivateLibraries();
 }
 
-Result<PrivateLibraries::Library *> Images::load(const std::string &path) {
-  Result<PrivateLibraries::Library *> loaded = libraries_.load(path);
+Result<PrivateLibraries::Library *> Images::load(const std::string &path,
+                                                 PrivateLibraries::Needed copied) {
+  Result<PrivateLibraries::Library *> loaded = libraries_.load(path, copied);
   tell_owner();
   return loaded;
 }

@@ -29,7 +29,8 @@ class Images final : public RefCounted {
   unsigned any_definition_count = 0;     // of module_maker.hpp
 
   /// Locks: the global lock.  Errors: those of PrivateLibraries::load().
-  [[nodiscard]] Result<PrivateLibraries::Library *> load(const std::string &path);
+  [[nodiscard]] Result<PrivateLibraries::Library *> load(const std::string &path,
+                                                         PrivateLibraries::Needed copied);
   /// What load() gave is not used by any module: it is loaded as CPython does instead, by every
   /// interpreter from now on.  Locks: the global lock.
   void discard(PrivateLibraries::Library &library, const std::string &path);

@@ -55,7 +55,10 @@ class Leftovers {
   void clear() {
     std::vector<PyObject *> unused;
     for (std::size_t i = 0; i < objects_.size(); ++i) {
-      if (!is_used_[i]) unused.push_back(Py_NewRef(objects_[i]));
+      if (is_used_[i]) continue;
+      Py_INCREF(objects_[i]);
+      // What an extension module does when an object of its own goes may need what is going, too.
+      if (!is_of_extension(Py_TYPE(objects_[i]))) unused.push_back(objects_[i]);
     }
     PyType_ClearCache();  // the dicts of static types are about to be emptied
     // Callbacks of weak references would run Python code.
@@ -86,12 +89,16 @@ class Leftovers {
   }
   static int add_unknown(PyObject *object, void *self) {
     auto &leftovers = *static_cast<Leftovers *>(self);
-    if (!PyObject_IS_GC(object) && leftovers.is_of_extension(Py_TYPE(object)))
+    const bool is_known = PyObject_IS_GC(object) && PyObject_GC_IsTracked(object);
+    if (!is_known && leftovers.is_of_extension(Py_TYPE(object)))
       leftovers.objects_.push_back(object);
     return 0;
   }
+  /// Whether C code that is not CPython's frees objects of the type.
   [[nodiscard]] bool is_of_extension(const PyTypeObject *type) const noexcept {
-    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0) return true;
+    for (; (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0; type = type->tp_base) {
+      if (type->tp_dealloc != dealloc_of_class_) return true;
+    }
     const auto *const address = reinterpret_cast<const std::byte *>(type);
     return std::ranges::any_of(data_, [address](std::span<std::byte> each) {
       return address >= each.data() && address < each.data() + each.size();
@@ -131,7 +138,15 @@ class Leftovers {
     return static_cast<std::size_t>(found - objects_.begin());
   }
 
+  /// Of every class that is written in Python, such as one that importing has made.
+  [[nodiscard]] static destructor find_dealloc_of_class() {
+    const PyRef type = PyRef::steal(PyErr_NewException("interlock.Leftover", nullptr, nullptr));
+    if (!type) PyErr_Clear();
+    return type ? reinterpret_cast<PyTypeObject *>(type.get())->tp_dealloc : nullptr;
+  }
+
   static constexpr std::size_t kNone = SIZE_MAX;
+  const destructor dealloc_of_class_ = find_dealloc_of_class();
   std::vector<std::span<std::byte>> data_;  // static, of images
   std::vector<PyObject *> objects_;         // by address
   std::vector<Py_ssize_t> references_;      // of each

@@ -10,7 +10,9 @@ namespace {
 constexpr std::array<const char *, 4> kNames = {"private", "shared", "home", "refuse"};
 
 constexpr KnownExtension kKnown[] = {
-    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate,
+    {"h5py", ExtensionPolicy::kPrivate, true, nullptr,
+     "libhdf5 is not thread-safe, and calls functions that an image has registered with it"},
+    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate, false,
      "NumPy was imported from a Python sub-interpreter",
      "it warns that its static data are shared with other interpreters, which those of an image "
      "are "

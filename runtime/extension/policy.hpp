@@ -24,6 +24,7 @@ enum class ExtensionPolicy : unsigned char {
 struct KnownExtension {
   std::string_view module;  // and all in it
   ExtensionPolicy policy;
+  bool copies_libraries;      // those that it needs, too, even if they do not use the Python C API
   const char *wrong_warning;  // how a UserWarning begins that images make wrong; or null
   const char *reason;
 };

@@ -41,9 +41,11 @@ class PrivateLibraries {
   [[nodiscard]] static bool are_possible() noexcept;
 
   class Library;
+  /// Which of the libraries that one needs, and that lie where it says, are copied with it.
+  enum class Needed : unsigned char { kPython, kAll };  // those that use the Python C API; all
   /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
   /// Errors: kEINVAL, kESYSTEM, with the path and the reason.
-  [[nodiscard]] Result<Library *> load(const std::string &path);
+  [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied = Needed::kPython);
   /// Unloads what load() has just loaded, and nothing else needs.
   void discard(Library &library);
   /// What a copy has under this name, or null.

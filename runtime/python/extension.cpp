@@ -55,7 +55,11 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
       return {};
     }
     if (Images::is_discarded(maker.path())) return {};
-    Result<PrivateLibraries::Library *> loaded = images.load(maker.path());
+    const KnownExtension *const known = known_extension(maker.name());
+    const bool copies_all = known != nullptr && known->copies_libraries;
+    Result<PrivateLibraries::Library *> loaded =
+        images.load(maker.path(), copies_all ? PrivateLibraries::Needed::kAll
+                                             : PrivateLibraries::Needed::kPython);
     if (!loaded.ok()) {
       maker.refuse(loaded.status().message());
       return {};
