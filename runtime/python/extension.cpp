@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The importer of extension modules: what stands for _imp.create_dynamic() in every interpreter but
 // the main one, below the normal import system.
+#include "base/python_compat_types.hpp"
 #include "extension/images.hpp"
 #include "extension/module_maker.hpp"
 #include "lock/global_lock.hpp"
@@ -118,7 +119,7 @@ PyObject *create_dynamic(PyObject *module, PyObject *const *values, Py_ssize_t c
 }
 
 /// Modules of images may make others while they are executed.
-PyObject *exec_dynamic(PyObject *module, PyObject *created) {
+PyObject *execute_any(PyObject *module, PyObject *created) {
   Images *const images = Images::create_current();
   if (images == nullptr) return nullptr;
   const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
@@ -165,6 +166,20 @@ PyObject *can_have_images(PyObject *, PyObject *) {
   return PyBool_FromLong(PrivateLibraries::are_possible());
 }
 
+PyObject *exec_dynamic(PyObject *module, PyObject *created) {
+  PyRef done = PyRef::steal(execute_any(module, created));
+  if (done) TypeVersions::assign_own(created);
+  return done.release();
+}
+
+/// Of modules that are part of the program.
+PyObject *exec_builtin(PyObject *module, PyObject *created) {
+  const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  PyRef done = PyRef::steal(PyObject_CallOneArg(state.exec_builtin, created));
+  if (done) TypeVersions::assign_own(created);
+  return done.release();
+}
+
 PyObject *close_images(PyObject *, PyObject *) {
   ImageOwners::remove(PyInterpreterState_Get());
   Py_RETURN_NONE;
@@ -192,7 +207,10 @@ PyMethodDef importers[] = {{"create_dynamic", as_method(create_dynamic), METH_FA
                             "Create an extension module."},
                            {"exec_dynamic", exec_dynamic, METH_O,
                             "exec_dynamic($module, mod, /)\n--\n\n"
-                            "Initialize an extension module."}};
+                            "Initialize an extension module."},
+                           {"exec_builtin", exec_builtin, METH_O,
+                            "exec_builtin($module, mod, /)\n--\n\n"
+                            "Initialize a built-in module."}};
 
 /// Puts ours in the place of CPython's `_imp.<name>`, which it stores in `original`.
 bool replace(PyObject *module, PyMethodDef &function, PyObject *&original) {
@@ -207,9 +225,11 @@ bool replace(PyObject *module, PyMethodDef &function, PyObject *&original) {
 
 bool add_extensions(PyObject *module, ModuleState &state) {
   const bool is_main = PyInterpreterState_Get() == PyInterpreterState_Main();
+  if (!is_main) TypeVersions::assign_own();
   return PyModule_AddFunctions(module, functions) == 0 &&
          (is_main || (replace(module, importers[0], state.create_dynamic) &&
-                      replace(module, importers[1], state.exec_dynamic)));
+                      replace(module, importers[1], state.exec_dynamic) &&
+                      replace(module, importers[2], state.exec_builtin)));
 }
 
 }  // namespace interlock

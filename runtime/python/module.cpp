@@ -3,6 +3,7 @@
 
 #include <atomic>
 
+#include "base/python_compat_types.hpp"
 #include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
@@ -158,6 +159,7 @@ int execute(PyObject *module) {
   // Once for the process: the first import, before any home thread runs.
   static const bool prepared = [] {
     set_handles_signals();
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) TypeVersions::assign_all();
     call_in_fork_child(forget_parent);
     lock_rank_set_interpreter_probe([] { return PyThreadState_GetUnchecked() != nullptr; });
     return true;
@@ -216,6 +218,7 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->create_dynamic);
   Py_VISIT(state->exec_dynamic);
+  Py_VISIT(state->exec_builtin);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.restore);
@@ -280,6 +283,7 @@ int clear(PyObject *module) {
   Py_CLEAR(state->proxy_class);
   Py_CLEAR(state->create_dynamic);
   Py_CLEAR(state->exec_dynamic);
+  Py_CLEAR(state->exec_builtin);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

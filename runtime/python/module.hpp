@@ -35,6 +35,7 @@ struct ModuleState {
   PyTypeObject *descriptor;
   PyObject *create_dynamic;  // CPython's, as the next one; null in the main interpreter
   PyObject *exec_dynamic;
+  PyObject *exec_builtin;
   PyTypeObject *arena;
   PyObject *channel_closed;
   PyObject *channel_full;
