@@ -285,6 +285,8 @@ Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &pa
 
 void PrivateLibraries::discard(Library &library) { impl_->discard(library); }
 
+void *PrivateLibraries::handle(const Library &library) noexcept { return library.copy.handle(); }
+
 void *PrivateLibraries::find(const Library &library, const char *name) noexcept {
   return library.copy.find(name);
 }

@@ -20,6 +20,8 @@ Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &pa
 
 void PrivateLibraries::discard(Library &) {}
 
+void *PrivateLibraries::handle(const Library &) noexcept { return nullptr; }
+
 void *PrivateLibraries::find(const Library &, const char *) noexcept { return nullptr; }
 
 std::vector<PrivateLibraries::Copy> PrivateLibraries::all() const { return {}; }

@@ -80,6 +80,7 @@ class LibraryCopy {
   void restore() const;
 
   [[nodiscard]] void *find(const char *name) const noexcept;
+  [[nodiscard]] void *handle() const noexcept { return handle_; }
   /// Bytes of the file that were copied, and what is kept of its data.
   [[nodiscard]] std::size_t size() const noexcept;
   /// All of it, and what it may write.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <iterator>
 
 namespace interlock {
 namespace {
@@ -17,6 +19,18 @@ constexpr KnownExtension kKnown[] = {
      "it warns that its static data are shared with other interpreters, which those of an image "
      "are "
      "not"},
+};
+
+constexpr KnownLibrary kKnownLibraries[] = {
+    {"libllvmlite.so", "llvmlite",
+     "LLVM's global context is used by one thread at a time, and the lock of llvmlite is one "
+     "interpreter's"},
+};
+
+/// How shared objects name what they take from other modules and keep in static data.
+constexpr std::string_view kApisOfImages[] = {
+    "_ARRAY_API",  // NumPy's table of functions and types: import_array() stores where it is
+    "_UFUNC_API",  // the same for its universal functions
 };
 
 /// `name`, then what it is in, for as long as `find` gives nothing.
@@ -46,6 +60,22 @@ const KnownExtension *known_extension(std::string_view module) noexcept {
   return find_outwards(module, [](std::string_view name) -> const KnownExtension * {
     const auto found = std::ranges::find(kKnown, name, &KnownExtension::module);
     return found != std::end(kKnown) ? &*found : nullptr;
+  });
+}
+
+const KnownLibrary *known_library(std::string_view path) noexcept {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return nullptr;
+  const auto found =
+      std::ranges::find(kKnownLibraries, path.substr(slash + 1), &KnownLibrary::file);
+  return found != std::end(kKnownLibraries) ? &*found : nullptr;
+}
+
+bool uses_api_of_images(const std::string &path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string content((std::istreambuf_iterator<char>(file)), {});
+  return std::ranges::any_of(kApisOfImages, [&](std::string_view each) {
+    return content.find(each) != std::string::npos;
   });
 }
 

@@ -31,6 +31,19 @@ struct KnownExtension {
 /// What is known of `module`, or null.
 [[nodiscard]] const KnownExtension *known_extension(std::string_view module) noexcept;
 
+/// A library that modules load by themselves, as with ctypes, and that interpreters cannot share.
+struct KnownLibrary {
+  std::string_view file;    // its name, without directories
+  std::string_view module;  // whose policy holds
+  const char *reason;
+};
+/// What is known of the library that lies at `path`, or null.
+[[nodiscard]] const KnownLibrary *known_library(std::string_view path) noexcept;
+
+/// Whether the shared object `path` has static data that point into other modules, which each
+/// interpreter has of its own, whatever the module says of itself. False if it cannot be read.
+[[nodiscard]] bool uses_api_of_images(const std::string &path);
+
 /// The policies of an interpreter, by module. A package's holds for all in it, the longest name
 /// first. Then comes what is known, then the interpreter's own, `private` if nobody says otherwise.
 class ExtensionPolicies {

@@ -48,6 +48,8 @@ class PrivateLibraries {
   [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied = Needed::kPython);
   /// Unloads what load() has just loaded, and nothing else needs.
   void discard(Library &library);
+  /// What dlopen() would have given for it. It must not be closed.
+  [[nodiscard]] static void *handle(const Library &library) noexcept;
   /// What a copy has under this name, or null.
   [[nodiscard]] static void *find(const Library &library, const char *name) noexcept;
 

@@ -70,7 +70,7 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
   if (PyModuleDef *const known = images.find(maker.path(), maker.name()))
     return maker.make_again(images, *known);
   if (!maker.call_hook(*library)) return {};
-  if (!maker.supports_own_lock()) {
+  if (!maker.supports_own_lock() || uses_api_of_images(maker.path())) {
     if (!ignore_wrong_warning(maker.name())) return {};
     return maker.make(images);
   }
@@ -166,18 +166,38 @@ PyObject *can_have_images(PyObject *, PyObject *) {
   return PyBool_FromLong(PrivateLibraries::are_possible());
 }
 
-PyObject *exec_dynamic(PyObject *module, PyObject *created) {
-  PyRef done = PyRef::steal(execute_any(module, created));
-  if (done) TypeVersions::assign_own(created);
-  return done.release();
+/// What is left to do for a module that was executed; `done` is null if that failed.
+PyObject *finish(PyObject *module, PyObject *created, PyRef done) {
+  if (!done || !PyModule_Check(created)) return done.release();
+  TypeVersions::assign_own(created);
+  const char *const name = PyModule_GetName(created);
+  if (name == nullptr) PyErr_Clear();
+  const bool is_ctypes = name != nullptr && std::string_view(name) == "_ctypes";
+  return is_ctypes && !take_over_ctypes(module, created) ? nullptr : done.release();
 }
 
-/// Of modules that are part of the program.
+PyObject *exec_dynamic(PyObject *module, PyObject *created) {
+  return finish(module, created, PyRef::steal(execute_any(module, created)));
+}
+
+/// Of modules that are part of the program. One of them has a stand-in.
+PyObject *create_builtin(PyObject *module, PyObject *spec) {
+  const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
+  const PyRef name = PyRef::steal(PyObject_GetAttrString(spec, "name"));
+  if (!name) return nullptr;
+  if (!PyUnicode_Check(name.get()) ||
+      PyUnicode_CompareWithASCIIString(name.get(), "faulthandler") != 0)
+    return PyObject_CallOneArg(state.create_builtin, spec);
+  const PyRef stand_in = PyRef::steal(PyImport_ImportModule("interlock._faulthandler"));
+  PyRef made = stand_in ? PyRef::steal(PyModule_NewObject(name.get())) : PyRef();
+  if (!made || PyDict_Merge(PyModule_GetDict(made.get()), PyModule_GetDict(stand_in.get()), 0) != 0)
+    return nullptr;
+  return made.release();
+}
+
 PyObject *exec_builtin(PyObject *module, PyObject *created) {
   const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
-  PyRef done = PyRef::steal(PyObject_CallOneArg(state.exec_builtin, created));
-  if (done) TypeVersions::assign_own(created);
-  return done.release();
+  return finish(module, created, PyRef::steal(PyObject_CallOneArg(state.exec_builtin, created)));
 }
 
 PyObject *close_images(PyObject *, PyObject *) {
@@ -208,6 +228,9 @@ PyMethodDef importers[] = {{"create_dynamic", as_method(create_dynamic), METH_FA
                            {"exec_dynamic", exec_dynamic, METH_O,
                             "exec_dynamic($module, mod, /)\n--\n\n"
                             "Initialize an extension module."},
+                           {"create_builtin", create_builtin, METH_O,
+                            "create_builtin($module, spec, /)\n--\n\n"
+                            "Create a built-in module."},
                            {"exec_builtin", exec_builtin, METH_O,
                             "exec_builtin($module, mod, /)\n--\n\n"
                             "Initialize a built-in module."}};
@@ -229,7 +252,8 @@ bool add_extensions(PyObject *module, ModuleState &state) {
   return PyModule_AddFunctions(module, functions) == 0 &&
          (is_main || (replace(module, importers[0], state.create_dynamic) &&
                       replace(module, importers[1], state.exec_dynamic) &&
-                      replace(module, importers[2], state.exec_builtin)));
+                      replace(module, importers[2], state.create_builtin) &&
+                      replace(module, importers[3], state.exec_builtin)));
 }
 
 }  // namespace interlock

@@ -218,7 +218,9 @@ int traverse(PyObject *module, visitproc visit, void *arg) {
   Py_VISIT(state->proxy_class);
   Py_VISIT(state->create_dynamic);
   Py_VISIT(state->exec_dynamic);
+  Py_VISIT(state->create_builtin);
   Py_VISIT(state->exec_builtin);
+  Py_VISIT(state->ctypes_dlopen);
   Py_VISIT(state->transfer.dispatch_table);
   Py_VISIT(state->transfer.new_object);
   Py_VISIT(state->transfer.restore);
@@ -283,7 +285,9 @@ int clear(PyObject *module) {
   Py_CLEAR(state->proxy_class);
   Py_CLEAR(state->create_dynamic);
   Py_CLEAR(state->exec_dynamic);
+  Py_CLEAR(state->create_builtin);
   Py_CLEAR(state->exec_builtin);
+  Py_CLEAR(state->ctypes_dlopen);
   Py_CLEAR(state->transfer.transfer_error);
   Py_CLEAR(state->channel_closed);
   Py_CLEAR(state->channel_full);

@@ -35,7 +35,9 @@ struct ModuleState {
   PyTypeObject *descriptor;
   PyObject *create_dynamic;  // CPython's, as the next one; null in the main interpreter
   PyObject *exec_dynamic;
+  PyObject *create_builtin;
   PyObject *exec_builtin;
+  PyObject *ctypes_dlopen;  // CPython's; null until _ctypes was imported
   PyTypeObject *arena;
   PyObject *channel_closed;
   PyObject *channel_full;
@@ -96,6 +98,9 @@ PyObject *add_frozen_shell(PyObject *module, PyObject *object);
 PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 /// The object of a received FrozenShell.
 [[nodiscard]] PyObject *unwrap_frozen_shell(ModuleState &state, Ref<Shared> shell);
+/// `ctypes` is the module `_ctypes` of an interpreter but the main one, which was just executed. False
+/// with a Python exception set. In python/ctypes_library.cpp.
+[[nodiscard]] bool take_over_ctypes(PyObject *module, PyObject *ctypes);
 // In python/signal.cpp.
 PyObject *signal_disposition(PyObject *, PyObject *number);
 PyObject *set_wakeup_fd(PyObject *, PyObject *args, PyObject *kwargs);

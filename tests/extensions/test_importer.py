@@ -20,6 +20,7 @@ def setUpModule():
     fixtures.compile_counting(place, "multi", multi)
     fixtures.compile_counting(place, "own", own)
     fixtures.compile_counting(place, "outer", multi, "-DMAKES_INNER")
+    fixtures.compile_counting(place, "own_with_table", own, '-DTABLE="_ARRAY_API"')
     fixtures.compile_counting(place, "single", single)
     fixtures.compile_counting(place, "package.inside", single)
     fixtures.compile_counting(place, "package.adds", single, "-DADDS_ITSELF")
@@ -95,6 +96,11 @@ class Importer(support.TestCase):
                 address = call_in_module(module, "address")
                 for _ in range(2):
                     self.assertEqual(self.count(self.interpreter(), module, "address"), address)
+
+    def test_what_keeps_a_table_of_an_image_is_an_image(self):
+        """As modules of SciPy, which say that they support interpreters, keep NumPy's table of functions."""
+        one, other = self.interpreter(), self.interpreter()
+        self.assertEqual([self.count(each, "own_with_table") for each in (one, other, one)], [1, 1, 2])
 
     def test_modules_of_the_standard_library_are_loaded_as_ever(self):
         def images():

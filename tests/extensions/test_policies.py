@@ -28,6 +28,21 @@ def count(module, function="count", *args):
     return getattr(importlib.import_module(module), function)(*args)
 
 
+class StandIns(support.TestCase):
+    def test_faulthandler(self):
+        def use():
+            import faulthandler
+            import io
+            import sys
+
+            faulthandler.enable()
+            out = io.StringIO()
+            faulthandler.dump_traceback(out)
+            return faulthandler.is_enabled(), "in use" in out.getvalue(), sys.modules["faulthandler"].__name__
+
+        self.assertEqual(support.TestCase.interpreter(self).call(use), (False, True, "faulthandler"))
+
+
 class Policies(support.TestCase):
     def interpreter(self, extensions):
         created = interlock.Interpreter(extensions=extensions)

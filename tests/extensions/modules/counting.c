@@ -21,6 +21,10 @@ extern long library_count(void);
 static long library_count(void) { return 0; }
 #endif
 
+#ifdef TABLE
+const char *counting_table = TABLE; /* what import_array() of NumPy asks for */
+#endif
+
 static long counter = 0;
 static long initialised = 0;
 static long zeros[100000]; /* beyond the pages of the file */
