@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""What an interpreter costs without a package."""
+
+
+def smoke():
+    return None
