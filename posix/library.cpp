@@ -109,14 +109,15 @@ struct PrivateLibraries::Library {
 };
 
 struct PrivateLibraries::Impl {
-  explicit Impl(std::span<const Redirection> redirections) : redirections_(redirections) {}
+  Impl(std::span<const Redirection> redirections,
+       std::function<void(std::span<std::byte>)> about_to_run)
+      : redirections_(redirections), about_to_run_(std::move(about_to_run)) {}
   ~Impl();
   [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied);
-  void discard(Library &library);
   [[nodiscard]] std::vector<Copy> all() const;
 
  private:
-  /// All copies that were ever made and not discarded, by the path of the original. Those of ended
+  /// All copies that were ever made, by the path of the original. Those of ended
   /// owners are given to the next ones, and never unloaded: a thread that a library has started, or
   /// the C library, may know an address in it. Guarded by the global lock.
   using Copies = std::vector<std::unique_ptr<Library>>;
@@ -126,7 +127,7 @@ struct PrivateLibraries::Impl {
   }
   /// Has what threads of an ended owner still use.
   [[nodiscard]] static const Impl *nobody() {
-    static const auto *const impl = new Impl({});
+    static const auto *const impl = new Impl({}, {});
     return impl;
   }
   [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
@@ -139,7 +140,8 @@ struct PrivateLibraries::Impl {
                                      const std::string &other);
 
   const std::span<const Redirection> redirections_;
-  std::vector<Library *> own_;        // started, the latest last
+  const std::function<void(std::span<std::byte>)> about_to_run_;  // or none
+  std::vector<Library *> own_;                                    // started, the latest last
   std::vector<std::string> loading_;  // real paths: those that need each other
 };
 
@@ -173,15 +175,8 @@ void PrivateLibraries::Impl::take(Library &library) {
   for (Library *const each : library.needs) take(*each);
   library.owner = this;
   own_.push_back(&library);
+  if (about_to_run_) about_to_run_(library.copy.memory());
   library.copy.start();
-}
-
-void PrivateLibraries::Impl::discard(Library &library) {
-  library.copy.stop();
-  LibraryThreads::remove(library.copy.memory());
-  std::erase(own_, &library);
-  Copies &copies = stock()[library.path];
-  std::erase_if(copies, [&](const auto &each) { return each.get() == &library; });
 }
 
 std::vector<PrivateLibraries::Copy> PrivateLibraries::Impl::all() const {
@@ -271,19 +266,20 @@ Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::stri
   return library;
 }
 
-PrivateLibraries::PrivateLibraries(std::span<const Redirection> redirections)
-    : impl_(std::make_unique<Impl>(redirections)) {}
+PrivateLibraries::PrivateLibraries(std::span<const Redirection> redirections,
+                                   std::function<void(std::span<std::byte>)> about_to_run)
+    : impl_(std::make_unique<Impl>(redirections, std::move(about_to_run))) {}
 PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
+
+void PrivateLibraries::reset_after_fork() noexcept { LibraryThreads::reset_after_fork(); }
 
 bool PrivateLibraries::are_possible() noexcept { return true; }
 
 Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path, Needed copied) {
   return impl_->load(path, copied);
 }
-
-void PrivateLibraries::discard(Library &library) { impl_->discard(library); }
 
 void *PrivateLibraries::handle(const Library &library) noexcept { return library.copy.handle(); }
 

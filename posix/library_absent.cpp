@@ -7,18 +7,19 @@ namespace interlock {
 class PrivateLibraries::Library {};
 struct PrivateLibraries::Impl {};
 
-PrivateLibraries::PrivateLibraries(std::span<const Redirection>) {}
+PrivateLibraries::PrivateLibraries(std::span<const Redirection>,
+                                   std::function<void(std::span<std::byte>)>) {}
 PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
+
+void PrivateLibraries::reset_after_fork() noexcept {}
 
 bool PrivateLibraries::are_possible() noexcept { return false; }
 
 Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path, Needed) {
   return Status(Code::kESYSTEM, "'" + path + "': this system has no private copies of libraries");
 }
-
-void PrivateLibraries::discard(Library &) {}
 
 void *PrivateLibraries::handle(const Library &) noexcept { return nullptr; }
 

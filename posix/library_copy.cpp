@@ -81,6 +81,12 @@ struct EmptyFile {
   }
 };
 
+[[nodiscard]] int protection_of(const ElfFile::Segment &segment) noexcept {
+  return ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
+         ((segment.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
+         ((segment.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
+}
+
 class Copying {
  public:
   Copying(const MappedFile &original, ElfFile &file) noexcept : original_(original), file_(file) {}
@@ -133,9 +139,8 @@ class Copying {
         kept == 0 ? page_of(segment.p_offset) : page_of(segment.p_offset + kept + page_size() - 1);
     const std::uint64_t end = segment.p_offset + segment.p_filesz;
     if (first >= end) return;
-    const int protection = ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
-                           ((segment.p_flags & PF_X) != 0 ? PROT_EXEC : 0);
-    lent_.push_back({segment.p_vaddr - segment.p_offset + first, first, end - first, protection});
+    lent_.push_back(
+        {segment.p_vaddr - segment.p_offset + first, first, end - first, protection_of(segment)});
   }
   /// Bytes of a segment that are lent.
   [[nodiscard]] std::uint64_t lent_of(const ElfFile::Segment &segment) const {
@@ -194,7 +199,8 @@ void rename_for_people([[maybe_unused]] link_map &library, [[maybe_unused]] cons
                        [[maybe_unused]] std::uint64_t number) {
 #ifdef __GLIBC__  // whose names are from malloc(); those of others are part of something else
   char *const name = ::strdup(spelled(path, number).c_str());
-  if (name != nullptr) std::free(std::exchange(library.l_name, name));
+  // The old one is not freed: others may be reading it.
+  if (name != nullptr) library.l_name = name;
 #endif
 }
 
@@ -281,24 +287,36 @@ LibraryCopy::~LibraryCopy() {
   if (handle_ != nullptr) ::dlclose(handle_);
 }
 
+/// Of memory that the linker is done with.
+[[nodiscard]] int protection_at(const ElfFile &file, Address address) {
+  const ElfFile::Table fixed = file.protected_later();
+  if (address >= page_of(fixed.start) && address < page_of(fixed.start + fixed.size))
+    return PROT_READ;
+  for (const ElfFile::Segment &each : file.segments()) {
+    if (address < each.p_vaddr || address - each.p_vaddr >= each.p_memsz) continue;
+    return protection_of(each);
+  }
+  return PROT_READ | PROT_WRITE;
+}
+
 /// The linker has found the function; what it wrote is written over, also where it has protected
 /// that since.
 bool LibraryCopy::redirect(const ElfFile &file, const Redirection &redirection) const {
   void *const original = ::dlsym(RTLD_DEFAULT, redirection.name);
-  const ElfFile::Table fixed = file.protected_later();
-  const Address fixed_start = page_of(fixed.start);
-  const Address fixed_size = page_of(fixed.start + fixed.size) - fixed_start;
   for (const Address each : file.places_of(redirection.name)) {
     auto *const place = reinterpret_cast<void **>(base_ + each);
     const auto *const first = reinterpret_cast<std::byte *>(place);
     const bool is_inside =
         first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
     if (!is_inside || *place != original) continue;
-    const bool is_fixed = each >= fixed_start && each - fixed_start < fixed_size;
-    void *const pages = reinterpret_cast<void *>(base_ + fixed_start);
-    if (is_fixed && ::mprotect(pages, fixed_size, PROT_READ | PROT_WRITE) != 0) return false;
+    const int protection = protection_at(file, each);
+    void *const page = reinterpret_cast<void *>(page_of(base_ + each));
+    const std::size_t size =
+        page_of(base_ + each + sizeof *place - 1) + page_size() - page_of(base_ + each);
+    const bool is_fixed = (protection & PROT_WRITE) == 0;
+    if (is_fixed && ::mprotect(page, size, protection | PROT_WRITE) != 0) return false;
     *place = redirection.function;
-    if (is_fixed && ::mprotect(pages, fixed_size, PROT_READ) != 0) return false;
+    if (is_fixed && ::mprotect(page, size, protection) != 0) return false;
   }
   return true;
 }

@@ -130,10 +130,7 @@ void LibraryThreads::add(std::span<std::byte> memory) {
                                    Copy{memory.data(), std::make_shared<Atomic<unsigned>>(0)});
 }
 
-void LibraryThreads::remove(std::span<std::byte> memory) noexcept {
-  MutexGuard guard(copies_mutex());
-  copies_locked().erase(memory.data() + memory.size());
-}
+void LibraryThreads::reset_after_fork() noexcept { copies_mutex().reset_after_fork(); }
 
 bool LibraryThreads::are_running(std::span<std::byte> memory) noexcept {
   const Count running = count_of(memory.data());

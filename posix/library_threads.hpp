@@ -14,8 +14,8 @@ class LibraryThreads {
  public:
   /// From now on the threads that it starts are counted.
   static void add(std::span<std::byte> memory);
-  /// It is about to be unloaded.
-  static void remove(std::span<std::byte> memory) noexcept;
+  /// Child of a fork: none is left.
+  static void reset_after_fork() noexcept;
   /// Whether a thread that it started has not ended.
   [[nodiscard]] static bool are_running(std::span<std::byte> memory) noexcept;
   /// What copies call to start threads.

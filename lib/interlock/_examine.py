@@ -57,7 +57,7 @@ _FUNCTIONS = {"first": _first, "second": _first, "parallel": _parallel, "again":
 
 
 def _write(**line):
-    print(json.dumps(line), file=sys.__stdout__, flush=True)
+    print("\n" + json.dumps(line), file=sys.__stdout__, flush=True)  # after whatever the module has written
 
 
 def examine(module, steps):

@@ -3,6 +3,7 @@
 
 import importlib.machinery
 import importlib.util
+import sys
 import types
 
 from ._proxy import proxy
@@ -19,6 +20,8 @@ class Home:
             spec = importlib.util.find_spec(name)
         except ModuleNotFoundError:
             return None
+        except ValueError:  # its __spec__ is None
+            return tuple(getattr(sys.modules[name], "__path__", ()))
         if spec is None:
             return None
         return () if spec.submodule_search_locations is None else tuple(spec.submodule_search_locations)
@@ -36,6 +39,10 @@ class Home:
     def names(self, module):
         return dir(importlib.import_module(module))
 
+    def public_names(self, module):
+        found = importlib.import_module(module)
+        return list(getattr(found, "__all__", [name for name in vars(found) if not name.startswith("_")]))
+
 
 class HomeModule(types.ModuleType):
     """Stands for a module of the main interpreter: plain values are copied, all else is a Proxy, but for modules.
@@ -46,8 +53,18 @@ class HomeModule(types.ModuleType):
     def __getattr__(self, name):
         if name in ("__path__", "__spec__", "__wrapped__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}", name=name, obj=self)
-        value, module = object.__getattribute__(self, "_interlock_home").get(self.__name__, name)
-        return value if module is None else importlib.import_module(module)
+        home = object.__getattribute__(self, "_interlock_home")
+        if name == "__all__":
+            return home.public_names(self.__name__)
+        value, module = home.get(self.__name__, name)
+        if module is None:
+            return value
+        try:
+            return importlib.import_module(module)
+        except ImportError:  # one that is no file, and has no name to import it by
+            raise AttributeError(
+                f"module {self.__name__!r} has a module {name!r} that cannot be imported", name=name, obj=self
+            ) from None
 
     def __dir__(self):
         return sorted({*self.__dict__, *self._interlock_home.names(self.__name__)})

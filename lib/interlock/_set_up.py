@@ -2,6 +2,7 @@
 """What a new interpreter takes over from the one that creates it, and what runs inside it."""
 
 import _signal
+import os
 import sys
 import threading
 import types
@@ -98,8 +99,15 @@ def _take_over_signal_handlers():
     _signal.signal = _interlock.set_signal_handler
     # The module `signal` has copies of these, and may have been imported by a sitecustomize.
     for module in (_signal, sys.modules.get("signal", _signal)):
-        module.set_wakeup_fd = _interlock.set_wakeup_fd
+        module.set_wakeup_fd = _set_wakeup_fd
         module.siginterrupt = _siginterrupt
+
+
+def _set_wakeup_fd(fd, /, *, warn_on_full_buffer=True):
+    """As CPython's; an interrupt must not wait for room."""
+    if fd != -1 and os.get_blocking(fd):
+        raise ValueError(f"the fd {fd} must be in non-blocking mode")
+    return _interlock.set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
 
 
 def _siginterrupt(signalnum, flag, /):

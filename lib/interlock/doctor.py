@@ -12,6 +12,7 @@ mistake in the command line.
 """
 
 import argparse
+import contextlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
@@ -23,6 +24,7 @@ import signal
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from ._examine import STEPS
@@ -115,14 +117,24 @@ def examine(module, file, timeout):
 def _try(report, steps, timeout):
     options = subprocess._args_from_interpreter_flags()
     command = [sys.executable, *options, "-W", "ignore", "-m", "interlock._examine", report["module"], *steps]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        out, err = process.communicate(timeout=timeout)
-        end = _describe_end(process.returncode, err)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        out, _ = process.communicate()
-        end = f"hangs: not done after {timeout:g} seconds"
+    # Into files: programs that a module has started may keep a pipe open.
+    with tempfile.TemporaryFile() as its_out, tempfile.TemporaryFile() as its_err:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=its_out, stderr=its_err, start_new_session=True
+        )
+        try:
+            process.wait(timeout)
+            hangs = False
+        except subprocess.TimeoutExpired:
+            hangs = True
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for each in (its_out, its_err):
+            each.seek(0)
+        out, err = its_out.read(), its_err.read()
+    end = f"hangs: not done after {timeout:g} seconds" if hangs else _describe_end(process.returncode, err)
     begun = None
     for line in out.splitlines():
         try:
@@ -144,7 +156,7 @@ def _describe_end(status, err):
     if status == 0:
         return None
     if status < 0:
-        return f"crash: {signal.Signals(-status).name}"
+        return f"crash: {signal.Signals(-status).name if -status in set(signal.Signals) else f'signal {-status}'}"
     lines = err.decode(errors="replace").strip().splitlines()
     return f"exit status {status}" + (f": {lines[-1]}" if lines else "")
 

@@ -8,18 +8,20 @@
 namespace interlock {
 namespace {
 
-/// Paths of what supports interpreters with own locks. Guarded by the global lock.
-std::set<std::string> &supporting() {
-  static auto *const paths = new std::set<std::string>;
-  return *paths;
+/// Files, and modules in them, that support interpreters with own locks. Guarded by the global
+/// lock.
+std::set<std::pair<std::string, std::string>> &supporting() {
+  static auto *const all = new std::set<std::pair<std::string, std::string>>;
+  return *all;
 }
 
 constexpr const char *kName = "interlock.leftovers";  // in the interpreter's dict
 
 /// CPython clears that dict before the last garbage collection, when modules are gone.
 void clear_at_end(PyObject *capsule) {
-  ImageOwners::remove(PyInterpreterState_Get());
-  clear_leftovers(*static_cast<Images *>(PyCapsule_GetPointer(capsule, kName)));
+  auto &images = *static_cast<Images *>(PyCapsule_GetPointer(capsule, kName));
+  images.close();
+  clear_leftovers(images);
 }
 
 }  // namespace
@@ -42,24 +44,26 @@ Images::~Images() {
 
 Result<PrivateLibraries::Library *> Images::load(const std::string &path,
                                                  PrivateLibraries::Needed copied) {
-  Result<PrivateLibraries::Library *> loaded = libraries_.load(path, copied);
-  tell_owner();
-  return loaded;
+  return libraries_.load(path, copied);
 }
 
-void Images::discard(PrivateLibraries::Library &library, const std::string &path) {
-  libraries_.discard(library);
-  tell_owner();
-  supporting().insert(path);
+void Images::give_up(const std::string &path, const std::string &module) {
+  supporting().insert({path, module});
+  unused.insert(path);
 }
 
-void Images::tell_owner() const {
-  std::vector<std::span<std::byte>> memories;
-  for (const PrivateLibraries::Copy &each : libraries_.all()) memories.push_back(each.memory);
-  ImageOwners::set(PyInterpreterState_Get(), memories);
+bool Images::is_given_up(const std::string &path, const std::string &module) {
+  return supporting().contains({path, module});
 }
 
-bool Images::is_discarded(const std::string &path) { return supporting().contains(path); }
+void Images::tell_owner(std::span<std::byte> memory) const {
+  if (!is_closed_) ImageOwners::add(memory, PyInterpreterState_Get());
+}
+
+void Images::close() noexcept {
+  is_closed_ = true;
+  ImageOwners::remove(PyInterpreterState_Get());
+}
 
 void Images::remember(const std::string &path, const std::string &module, PyModuleDef *definition) {
   single_phase_.insert_or_assign({path, module}, definition);

@@ -31,12 +31,16 @@ class Images final : public RefCounted {
   /// Locks: the global lock.  Errors: those of PrivateLibraries::load().
   [[nodiscard]] Result<PrivateLibraries::Library *> load(const std::string &path,
                                                          PrivateLibraries::Needed copied);
-  /// What load() gave is not used by any module: it is loaded as CPython does instead, by every
-  /// interpreter from now on.  Locks: the global lock.
-  void discard(PrivateLibraries::Library &library, const std::string &path);
-  /// Whether discard() was called for that path by any interpreter.  Locks: the global lock.
-  [[nodiscard]] static bool is_discarded(const std::string &path);
+  /// The module is to be loaded as CPython does instead, by every interpreter from now on. The
+  /// image stays: its code may have run, and left something.  Locks: the global lock.
+  void give_up(const std::string &path, const std::string &module);
+  /// Whether any interpreter has.  Locks: the global lock.
+  [[nodiscard]] static bool is_given_up(const std::string &path, const std::string &module);
+  /// No thread of an image comes into the interpreter any more.
+  void close() noexcept;
   [[nodiscard]] std::vector<PrivateLibraries::Copy> all() const { return libraries_.all(); }
+  /// Paths of images that no module is made of.
+  std::set<std::string> unused;
 
   // Modules of single-phase initialisation, by the file's path and their name, when they are
   // imported once more.
@@ -49,9 +53,11 @@ class Images final : public RefCounted {
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
 
-  void tell_owner() const;
+  void tell_owner(std::span<std::byte> memory) const;
 
-  PrivateLibraries libraries_{redirections()};
+  bool is_closed_ = false;
+  PrivateLibraries libraries_{redirections(),
+                              [this](std::span<std::byte> memory) { tell_owner(memory); }};
   std::map<std::pair<std::string, std::string>, PyModuleDef *> single_phase_;
 };
 

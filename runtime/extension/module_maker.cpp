@@ -35,6 +35,17 @@ AnyDefinition::~AnyDefinition() {
   PyErr_SetRaisedException(raised.release());
 }
 
+CPythonsCheck::CPythonsCheck(Images &images) : images_(images) {
+  if (images_.any_definition_count != 0 && !AnyDefinition::override_check(0)) PyErr_Clear();
+}
+
+CPythonsCheck::~CPythonsCheck() {
+  if (images_.any_definition_count == 0) return;
+  PyRef raised = PyRef::steal(PyErr_GetRaisedException());
+  if (!AnyDefinition::override_check(-1)) PyErr_Clear();
+  PyErr_SetRaisedException(raised.release());
+}
+
 /// `_imp._override_multi_interp_extensions_check()`: 3.12-3.15, for interpreters but the main one.
 bool AnyDefinition::override_check(int value) {
   const PyRef module = PyRef::steal(PyImport_ImportModule("_imp"));

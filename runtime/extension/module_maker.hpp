@@ -23,9 +23,22 @@ class AnyDefinition {
   [[nodiscard]] bool ok() const noexcept { return ok_; }
 
  private:
+  friend class CPythonsCheck;
   [[nodiscard]] static bool override_check(int value);
   Images &images_;
   bool ok_;
+};
+
+/// While one lives, CPython checks definitions as ever, whatever images are being made around it.
+class CPythonsCheck {
+ public:
+  [[nodiscard]] explicit CPythonsCheck(Images &images);
+  CPythonsCheck(const CPythonsCheck &) = delete;
+  CPythonsCheck &operator=(const CPythonsCheck &) = delete;
+  ~CPythonsCheck();
+
+ private:
+  Images &images_;
 };
 
 /// One module. Thread: attached.

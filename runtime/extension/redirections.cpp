@@ -11,7 +11,7 @@ namespace {
 
 struct Owned {
   std::span<std::byte> memory;
-  PyInterpreterState *interpreter;
+  PyInterpreterState *interpreter;  // null: it has ended
 };
 
 // Leaked on purpose: images may call when static destructors have run. The mutex guards the map.
@@ -24,21 +24,30 @@ std::map<const void *, Owned> &owners_locked() {
   return *all;
 }
 
-/// Null if it is no image, or its interpreter has ended.
-PyInterpreterState *owner_locked(const void *code) {
+/// Null if the code is of no image: a call that is the last thing in a function comes from where
+/// that one was called.
+const Owned *owner_locked(const void *code) {
   const auto found = owners_locked().upper_bound(code);
-  if (found == owners_locked().end() || code < found->second.memory.data()) return nullptr;
-  return found->second.interpreter;
+  const bool is_known = found != owners_locked().end() && code >= found->second.memory.data();
+  return is_known ? &found->second : nullptr;
 }
 
 /// Py_AddPendingCall() always has the main interpreter's main thread call it (3.12-3.15).
 int add_pending_call_of_image(int (*function)(void *), void *argument) {
   const void *const caller = __builtin_return_address(0);
-  // The lock keeps the interpreter from ending.
-  MutexGuard guard(owners_mutex());
-  PyInterpreterState *const interpreter = owner_locked(caller);
-  if (interpreter == nullptr) return 0;
-  return add_pending_call(interpreter, function, argument) ? 0 : -1;
+  if (PyThreadState *const state = PyThreadState_GetUnchecked()) {
+    PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
+    return add_pending_call(interpreter, function, argument) ? 0 : -1;
+  }
+  {
+    // The lock keeps the interpreter from ending.
+    MutexGuard guard(owners_mutex());
+    if (const Owned *const owner = owner_locked(caller)) {
+      if (owner->interpreter == nullptr) return 0;
+      return add_pending_call(owner->interpreter, function, argument) ? 0 : -1;
+    }
+  }
+  return Py_AddPendingCall(function, argument);
 }
 
 /// PyGILState_Ensure() takes a thread without a thread state to the main interpreter (3.13-3.15).
@@ -47,32 +56,62 @@ PyGILState_STATE ensure_gil_of_image() {
   const void *const caller = __builtin_return_address(0);
   if (PyGILState_GetThisThreadState() != nullptr) return PyGILState_Ensure();
   PyThreadState *state = nullptr;
+  bool is_known = false;
   {
     // The lock keeps the interpreter from ending.
     MutexGuard guard(owners_mutex());
-    PyInterpreterState *const interpreter = owner_locked(caller);
-    if (interpreter != nullptr) state = PyThreadState_New(interpreter);
+    const Owned *const owner = owner_locked(caller);
+    is_known = owner != nullptr;
+    if (is_known && owner->interpreter != nullptr) state = PyThreadState_New(owner->interpreter);
   }
+  if (!is_known) return PyGILState_Ensure();
   if (state == nullptr) stay_frozen();  // as CPython stops threads when it has ended
   PyEval_RestoreThread(state);
   return PyGILState_UNLOCKED;
 }
 
+/// Whether the code is of an image whose interpreter has ended. Destructors ask before they look at
+/// Python objects, which CPython has only one answer for.
+bool is_over(const void *code) {
+  MutexGuard guard(owners_mutex());
+  const Owned *const owner = owner_locked(code);
+  return owner != nullptr && owner->interpreter == nullptr;
+}
+
+int is_initialized_for_image() {
+  return is_over(__builtin_return_address(0)) ? 0 : Py_IsInitialized();
+}
+
+int is_finalizing_for_image() {
+  return is_over(__builtin_return_address(0)) ? 1 : Py_IsFinalizing();
+}
+
 const Redirection kRedirections[] = {
     {"PyGILState_Ensure", reinterpret_cast<void *>(ensure_gil_of_image)},
-    {"Py_AddPendingCall", reinterpret_cast<void *>(add_pending_call_of_image)}};
+    {"Py_AddPendingCall", reinterpret_cast<void *>(add_pending_call_of_image)},
+    {"Py_IsInitialized", reinterpret_cast<void *>(is_initialized_for_image)},
+    {"Py_IsFinalizing", reinterpret_cast<void *>(is_finalizing_for_image)},
+    {"_Py_IsFinalizing", reinterpret_cast<void *>(is_finalizing_for_image)}};
 
 }  // namespace
 
 std::span<const Redirection> redirections() noexcept { return kRedirections; }
 
-void ImageOwners::set(PyInterpreterState *interpreter,
-                      const std::vector<std::span<std::byte>> &memories) {
+void ImageOwners::add(std::span<std::byte> memory, PyInterpreterState *interpreter) {
   MutexGuard guard(owners_mutex());
-  std::erase_if(owners_locked(),
-                [interpreter](const auto &each) { return each.second.interpreter == interpreter; });
-  for (const std::span<std::byte> each : memories)
-    owners_locked().emplace(each.data() + each.size(), Owned{each, interpreter});
+  owners_locked().insert_or_assign(memory.data() + memory.size(), Owned{memory, interpreter});
+}
+
+void ImageOwners::remove(PyInterpreterState *interpreter) noexcept {
+  MutexGuard guard(owners_mutex());
+  for (auto &[end, owned] : owners_locked()) {
+    if (owned.interpreter == interpreter) owned.interpreter = nullptr;
+  }
+}
+
+void ImageOwners::reset_after_fork() noexcept {
+  owners_mutex().reset_after_fork();
+  for (auto &[end, owned] : owners_locked()) owned.interpreter = nullptr;
 }
 
 }  // namespace interlock

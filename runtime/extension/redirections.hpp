@@ -17,12 +17,13 @@ namespace interlock {
 /// Who called is told by the memory that its code is in.  Thread: any.
 class ImageOwners {
  public:
-  /// From now on `interpreter` has these, and no others.
-  static void set(PyInterpreterState *interpreter,
-                  const std::vector<std::span<std::byte>> &memories);
+  /// From now on the image is `interpreter`'s.
+  static void add(std::span<std::byte> memory, PyInterpreterState *interpreter);
   /// `interpreter` ends: what its images ask for from now on has no effect, and their threads do
   /// not come into it any more.
-  static void remove(PyInterpreterState *interpreter) noexcept { set(interpreter, {}); }
+  static void remove(PyInterpreterState *interpreter) noexcept;
+  /// Child of a fork: there is only the main interpreter.
+  static void reset_after_fork() noexcept;
 };
 
 }  // namespace interlock

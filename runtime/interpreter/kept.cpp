@@ -63,6 +63,12 @@ void leave_behind(Thread thread, Ref<RefCounted> rest) {
   rests_locked().push_back({std::move(thread), std::move(rest)});
 }
 
+void forget_rests_after_fork() noexcept {
+  rests_mutex().reset_after_fork();
+  // Leaked: it leads to threads and locks of the parent.
+  (void)new std::vector<Rest>(std::move(rests_locked()));
+}
+
 void clear_away() {
   std::vector<Rest> all;
   {

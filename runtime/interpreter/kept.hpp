@@ -28,5 +28,7 @@ void leave_behind(Thread thread, Ref<RefCounted> rest);
 /// Drops what was left behind. Thread: any; not attached.  Blocks: for as long as those threads
 /// need to end.
 void clear_away();
+/// Child of a fork: those threads are not here.
+void forget_rests_after_fork() noexcept;
 
 }  // namespace interlock

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -28,8 +29,10 @@ struct Redirection {
 /// and finalisers run.
 class PrivateLibraries {
  public:
-  /// `redirections`: the same for all owners, and for good.
-  explicit PrivateLibraries(std::span<const Redirection> redirections = {});
+  /// `redirections`: the same for all owners, and for good. `about_to_run` is called with the
+  /// memory of each copy before its initialisers run.
+  explicit PrivateLibraries(std::span<const Redirection> redirections = {},
+                            std::function<void(std::span<std::byte>)> about_to_run = {});
   /// Finalises them. What they wrote is gone; the next owner that needs the same gets them as if
   /// they were new. No thread may be in their code, or come back to it, but those that they have
   /// started: if one still runs, nobody gets them any more.
@@ -40,14 +43,15 @@ class PrivateLibraries {
   /// Whether this system has them; else load() fails.
   [[nodiscard]] static bool are_possible() noexcept;
 
+  /// Child of a fork: no other thread holds anything.
+  static void reset_after_fork() noexcept;
+
   class Library;
   /// Which of the libraries that one needs, and that lie where it says, are copied with it.
   enum class Needed : unsigned char { kPython, kAll };  // those that use the Python C API; all
   /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
   /// Errors: kEINVAL, kESYSTEM, with the path and the reason.
   [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied = Needed::kPython);
-  /// Unloads what load() has just loaded, and nothing else needs.
-  void discard(Library &library);
   /// What dlopen() would have given for it. It must not be closed.
   [[nodiscard]] static void *handle(const Library &library) noexcept;
   /// What a copy has under this name, or null.

@@ -23,6 +23,7 @@ PyRef load_image(PyObject *name) {
   Images *const images = known != nullptr ? Images::create_current() : nullptr;
   if (images == nullptr) return {};
   if (images->policies.of(known->module, false) != ExtensionPolicy::kPrivate) return {};
+  if (PySys_Audit("ctypes.dlopen", "O", name) < 0) return {};
   const Status locked = acquire_global_lock(Deadline::never());
   if (!locked.ok()) {
     raise(locked);

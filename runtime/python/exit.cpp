@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "python/exit.hpp"
 
+#include "extension/redirections.hpp"
 #include "interpreter/detached.hpp"
+#include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "memory/arena.hpp"
@@ -40,6 +42,9 @@ void forget_parent() noexcept {
   InterpreterRegistry::instance().reset_after_fork();
   Registrations::instance().reset_after_fork();
   KnownNames::instance().reset_after_fork();
+  ImageOwners::reset_after_fork();
+  PrivateLibraries::reset_after_fork();
+  forget_rests_after_fork();
 }
 
 }  // namespace interlock

@@ -27,6 +27,9 @@ class AttachedGlobalLock {
 };
 
 PyObject *create_as_cpython_does(PyObject *module, PyObject *const *values, Py_ssize_t count) {
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  const CPythonsCheck check(*images);
   const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   return PyObject_Vectorcall(state.create_dynamic, values, static_cast<std::size_t>(count),
                              nullptr);
@@ -45,9 +48,6 @@ bool ignore_wrong_warning(const std::string &name) {
 
 /// Null without an exception: CPython is to do it.
 PyRef create_from_image(ModuleMaker &maker, Images &images) {
-  if (PySys_Audit("import", "sOOOO", maker.name().c_str(), maker.origin(), Py_None, Py_None,
-                  Py_None) < 0)
-    return {};
   PrivateLibraries::Library *library = nullptr;
   {
     const AttachedGlobalLock global;
@@ -55,7 +55,10 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
       raise(global.status());
       return {};
     }
-    if (Images::is_discarded(maker.path())) return {};
+    if (Images::is_given_up(maker.path(), maker.name())) return {};
+    if (PySys_Audit("import", "sOOOO", maker.name().c_str(), maker.origin(), Py_None, Py_None,
+                    Py_None) < 0)
+      return {};
     const KnownExtension *const known = known_extension(maker.name());
     const bool copies_all = known != nullptr && known->copies_libraries;
     Result<PrivateLibraries::Library *> loaded =
@@ -76,7 +79,7 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
   }
   const AttachedGlobalLock global;
   if (global.status().ok()) {
-    images.discard(*library, maker.path());
+    images.give_up(maker.path(), maker.name());
   } else {
     raise(global.status());
   }
@@ -154,6 +157,7 @@ PyObject *images(PyObject *, PyObject *) {
   PyRef found = images != nullptr ? PyRef::steal(PyDict_New()) : PyRef();
   if (!found) return nullptr;
   for (const PrivateLibraries::Copy &each : images->all()) {
+    if (images->unused.contains(each.path)) continue;
     const PyRef path = PyRef::steal(PyUnicode_DecodeFSDefault(each.path.c_str()));
     const PyRef bytes = PyRef::steal(PyLong_FromSize_t(each.bytes));
     if (!path || !bytes || PyDict_SetItem(found.get(), path.get(), bytes.get()) != 0)
@@ -201,7 +205,9 @@ PyObject *exec_builtin(PyObject *module, PyObject *created) {
 }
 
 PyObject *close_images(PyObject *, PyObject *) {
-  ImageOwners::remove(PyInterpreterState_Get());
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  images->close();
   Py_RETURN_NONE;
 }
 

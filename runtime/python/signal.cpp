@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What stands for signal.signal() and signal.getsignal() in every interpreter but the main one.
 // CPython's own give objects of the main interpreter to any (3.13-3.15).
+#include <cerrno>
 #include <csignal>
 
 #include "interpreter/interpreter.hpp"
@@ -78,11 +79,21 @@ PyObject *set_signal_handler(PyObject *, PyObject *const *values, Py_ssize_t cou
     return nullptr;
   }
   const bool is_home = home_interpreter() != nullptr;
-  if (number != SIGINT || !is_home) {
-    PyErr_SetString(PyExc_ValueError,
-                    is_home ? "only SIGINT, which stands for an interrupt, has a handler in an "
-                              "interpreter but the main one"
-                            : "signal only works in main thread of an interpreter");
+  if (!is_home) {
+    PyErr_SetString(PyExc_ValueError, "signal only works in main thread of an interpreter");
+    return nullptr;
+  }
+  if (number != SIGINT) {
+    // Both an OSError, from which event loops go on, and a ValueError, which CPython raises.
+    const PyRef io = PyRef::steal(PyImport_ImportModule("io"));
+    const PyRef type =
+        io ? PyRef::steal(PyObject_GetAttrString(io.get(), "UnsupportedOperation")) : PyRef();
+    const PyRef error = type ? PyRef::steal(PyObject_CallFunction(
+                                   type.get(), "is", EINVAL,
+                                   "only SIGINT, which stands for an interrupt, has a handler in "
+                                   "an interpreter but the main one"))
+                             : PyRef();
+    if (error) PyErr_SetObject(type.get(), error.get());
     return nullptr;
   }
   PyRef before = PyRef::steal(current_handler());

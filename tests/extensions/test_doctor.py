@@ -22,6 +22,8 @@ def setUpModule():
     for name, number in (("aborts", 1), ("waits", 2), ("raises", 3), ("exits", 4)):
         options = (f"-DSELFISH={number}", f"-DSELFISH_NAME={name}")
         fixtures.compile_shared("selfish.c", place / f"{name}{fixtures.SUFFIX}", *options)
+    options = ("-DSELFISH=5", "-DSELFISH_NAME=chatty")
+    fixtures.compile_shared("selfish.c", place / f"chatty{fixtures.SUFFIX}", *options)
     fixtures.compile_shared("failing.c", place / f"failing{fixtures.SUFFIX}", "-DFAILURE=2")
     fixtures.compile_shared("counting_library.c", place / "good" / "library.so")
     (place / f"empty{fixtures.SUFFIX}").touch()
@@ -56,6 +58,11 @@ class Doctor(support.TestCase):
         self.assertEqual(reports["raises"]["first"], "ImportError: only in the main interpreter")
         self.assertEqual([reports[each]["verdict"] for each in reports], ["fails", "fails", "fails", "ok"])
         self.assertEqual([reports[each]["main"] for each in reports], ["ok"] * 4)
+
+    def test_what_a_module_does_beside_is_no_matter(self):
+        """It writes no newline, and starts a program that lives on with its descriptors."""
+        reports, status = self.report("chatty", options=("--timeout", str(60 * support.SLOWER)))
+        self.assertEqual((status, reports["chatty"]["verdict"]), (0, "ok"))
 
     def test_what_hangs_is_ended(self):
         reports, status = self.report("waits", options=("--timeout", str(10 * support.SLOWER)))

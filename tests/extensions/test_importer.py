@@ -20,6 +20,8 @@ def setUpModule():
     fixtures.compile_counting(place, "multi", multi)
     fixtures.compile_counting(place, "own", own)
     fixtures.compile_counting(place, "outer", multi, "-DMAKES_INNER")
+    fixtures.compile_counting(place, "both", multi, "-DOTHER_NAME=both_too")
+    (place / f"both_too{fixtures.SUFFIX}").symlink_to(place / f"both{fixtures.SUFFIX}")
     fixtures.compile_counting(place, "own_with_table", own, '-DTABLE="_ARRAY_API"')
     fixtures.compile_counting(place, "single", single)
     fixtures.compile_counting(place, "package.inside", single)
@@ -96,6 +98,17 @@ class Importer(support.TestCase):
                 address = call_in_module(module, "address")
                 for _ in range(2):
                     self.assertEqual(self.count(self.interpreter(), module, "address"), address)
+
+    def test_one_file_may_hold_modules_of_both_kinds(self):
+        def use_both():
+            import both
+            import both_too
+
+            return both.count(), both_too.count(), both.count()
+
+        for _ in range(3):
+            with interlock.Interpreter() as i:
+                self.assertEqual(i.call(use_both)[0::2], (1, 2))
 
     def test_what_keeps_a_table_of_an_image_is_an_image(self):
         """As modules of SciPy, which say that they support interpreters, keep NumPy's table of functions."""

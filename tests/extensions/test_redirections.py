@@ -32,6 +32,17 @@ def ask(function):
     return answer
 
 
+def early_answer():
+    import time
+
+    import pending
+
+    limit = time.monotonic() + 60
+    while (answer := pending.early_answer()) == -1 and time.monotonic() < limit:
+        pass
+    return answer
+
+
 PROGRAM = """
 import sys, interlock
 sys.path.insert(0, sys.argv[1])
@@ -68,6 +79,10 @@ class PendingCalls(support.TestCase):
                 self.assertEqual(ask(function), 0)
                 for i in (self.interpreter(), self.interpreter()):
                     self.assertEqual(i.call(ask, function), i.id)
+
+    def test_one_that_an_initialiser_asks_for(self):
+        for i in (self.interpreter(), self.interpreter()):
+            self.assertEqual(i.call(early_answer), i.id)
 
     def test_one_of_an_image_that_was_used_before(self):
         for _ in range(5):

@@ -53,6 +53,20 @@ def wait_for_signal(ready, new_loop):
         return runner.run(run())
 
 
+def refuse_signal(new_loop):
+    import asyncio
+    import signal
+
+    async def run():
+        try:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+        except RuntimeError as error:
+            return str(error)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(run())
+
+
 def run_until_cancelled(ready, new_loop):
     """For an interpreter of its own: a loop that is always in the middle of something."""
     import asyncio
@@ -381,6 +395,10 @@ class Asyncio(support.TestCase):
         ready.recv(timeout=support.LIMIT)
         i.interrupt()
         self.assertEqual(future.result(support.LIMIT), "heard")
+
+    @unittest.skipUnless(hasattr(asyncio.SelectorEventLoop, "add_signal_handler"), "loops handle no signals here")
+    def test_a_loop_refuses_other_signals_and_runs_on(self):
+        self.assertEqual(self.interpreter().call(refuse_signal, self.loop_of_interpreters()), "sig 15 cannot be caught")
 
     def test_an_interrupt_cancels_what_a_loop_runs(self):
         i, ready = self.interpreter(), Channel(1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """signal.signal() and signal.getsignal() in interpreters: handlers belong to the main one, but for SIGINT."""
 
+import errno
 import os
 import signal
 import sys
@@ -99,6 +100,9 @@ class Signals(support.TestCase):
     def test_an_interrupt_writes_to_the_wakeup_descriptor(self):
         i, ready = self.interpreter(), Channel(1)
         there, back = os.pipe()
+        with self.assertRaisesRegex(ValueError, "must be in non-blocking mode"):
+            i.call(signal.set_wakeup_fd, back)
+        os.set_blocking(back, False)
         self.addCleanup(os.close, there)
         self.addCleanup(os.close, back)
         future = i.submit(wait_with_wakeup, back, ready)
@@ -122,6 +126,9 @@ class Signals(support.TestCase):
         ):
             with self.subTest(number=number, handler=handler), self.assertRaises(error):
                 i.call(signal.signal, number, handler)
+        with self.assertRaises(OSError) as caught:  # event loops go on from that
+            i.call(signal.signal, signal.SIGTERM, signal.SIG_IGN)
+        self.assertEqual(caught.exception.errno, errno.EINVAL)
         with self.assertRaisesRegex(ValueError, "main thread of an interpreter"):
             i.call(in_thread, signal.signal, signal.SIGINT, signal.SIG_DFL)
 

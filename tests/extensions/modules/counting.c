@@ -107,6 +107,14 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, TEXT(COUNTING_NAM
                                         NULL, NULL};
 
 PyMODINIT_FUNC JOIN(PyInit_, COUNTING_NAME)(void) { return PyModuleDef_Init(&definition); }
+
+#ifdef OTHER_NAME
+/* A second module of the file, which supports interpreters with locks of their own. */
+static PyModuleDef_Slot other_slots[] = {{Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED}, {0, NULL}};
+static struct PyModuleDef other_definition = {PyModuleDef_HEAD_INIT, TEXT(OTHER_NAME), NULL, 0, functions, other_slots,
+                                              NULL, NULL, NULL};
+PyMODINIT_FUNC JOIN(PyInit_, OTHER_NAME)(void) { return PyModuleDef_Init(&other_definition); }
+#endif
 #else
 PyABIInfo_VAR(abi_info);
 static PySlot slots[] = {PySlot_DATA(Py_mod_abi, &abi_info),

@@ -23,8 +23,32 @@ int report(void *) {
   return 0;
 }
 
+/// As static objects do that hold Python objects: they ask whether there still is an interpreter.
+struct Guarded {
+  ~Guarded() {
+    if (is_used && Py_IsInitialized() && !Py_IsFinalizing()) report(nullptr);
+  }
+  bool is_used = false;
+};
+Guarded guarded;
+
+/// A thread that runs before the module is made.
+long long early = -1;
+struct Early {
+  Early() {
+    std::thread([] {
+      if (Py_AddPendingCall(
+              [](void *) { return early = PyInterpreterState_GetID(PyInterpreterState_Get()), 0; },
+              nullptr) != 0)
+        std::abort();
+    }).join();
+  }
+};
+Early early_thread;
+
 struct OfThread {
   ~OfThread() {
+    if (is_used && (!Py_IsInitialized() || Py_IsFinalizing())) return;
     if (is_used && Py_AddPendingCall(report, nullptr) != 0) std::abort();
   }
   bool is_used = false;
@@ -42,7 +66,7 @@ PyObject *ask_from_thread(PyObject *, PyObject *) {
 }
 
 PyObject *ask_at_thread_end(PyObject *, PyObject *) {
-  of_thread.is_used = true;
+  of_thread.is_used = guarded.is_used = true;
   Py_RETURN_NONE;
 }
 
@@ -64,6 +88,8 @@ PyObject *enter_from_thread(PyObject *, PyObject *) {
   return PyLong_FromLong(is_gone ? 0 : -1);
 }
 
+PyObject *early_answer(PyObject *, PyObject *) { return PyLong_FromLongLong(early); }
+
 PyObject *take_answer(PyObject *, PyObject *) {
   return PyLong_FromLongLong(std::exchange(called_in, -1));
 }
@@ -72,6 +98,7 @@ PyMethodDef functions[] = {{"ask", ask, METH_NOARGS, nullptr},
                            {"ask_from_thread", ask_from_thread, METH_NOARGS, nullptr},
                            {"ask_at_thread_end", ask_at_thread_end, METH_NOARGS, nullptr},
                            {"enter_from_thread", enter_from_thread, METH_NOARGS, nullptr},
+                           {"early_answer", early_answer, METH_NOARGS, nullptr},
                            {"take_answer", take_answer, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef_Slot slots[] = {{0, nullptr}};

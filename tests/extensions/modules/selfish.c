@@ -8,8 +8,14 @@
 #define WAITS 2
 #define RAISES 3
 #define EXITS 4
+#define CHATTY 5
 
 static int execute(PyObject *module) {
+#if SELFISH == CHATTY
+  fputs("no newline", stdout);
+  fflush(stdout);
+  return system("sleep 100000 &") == 0 ? 0 : -1;
+#endif
   if (PyInterpreterState_Get() == PyInterpreterState_Main()) return 0;
 #if SELFISH == ABORTS
   abort();
