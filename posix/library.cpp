@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <ranges>
+#include <set>
 #include <vector>
 
 #include "posix/library_copy.hpp"
@@ -130,6 +132,7 @@ struct PrivateLibraries::Impl {
     static const auto *const impl = new Impl({}, {});
     return impl;
   }
+  [[nodiscard]] std::set<const Library *> find_busy() const;
   [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
   [[nodiscard]] bool can_have(const Library &library) const noexcept;
   void take(Library &library);
@@ -147,12 +150,29 @@ struct PrivateLibraries::Impl {
 
 PrivateLibraries::Impl::~Impl() {
   for (const Library *const each : own_ | std::views::reverse) each->copy.stop();
-  const bool are_left = std::ranges::any_of(
-      own_, [](const Library *each) { return LibraryThreads::are_running(each->copy.memory()); });
+  const std::set<const Library *> busy = find_busy();
   for (Library *const each : own_) {
-    each->owner = are_left ? nobody() : nullptr;
-    if (!are_left) each->copy.restore();
+    const bool is_busy = busy.contains(each);
+    each->owner = is_busy ? nobody() : nullptr;
+    if (!is_busy) each->copy.restore();
   }
+}
+
+/// Those whose threads have not ended, with what they are bound to, and what is bound to them.
+std::set<const PrivateLibraries::Library *> PrivateLibraries::Impl::find_busy() const {
+  std::set<const Library *> busy;
+  for (const Library *const each : own_) {
+    if (LibraryThreads::are_running(each->copy.memory())) busy.insert(each);
+  }
+  for (std::size_t before = SIZE_MAX; before != busy.size();) {
+    before = busy.size();
+    for (const Library *const each : own_) {
+      for (const Library *const needed : each->needs) {
+        if (busy.contains(each) || busy.contains(needed)) busy.insert({each, needed});
+      }
+    }
+  }
+  return busy;
 }
 
 PrivateLibraries::Library *PrivateLibraries::Impl::find_own(

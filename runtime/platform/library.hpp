@@ -35,7 +35,7 @@ class PrivateLibraries {
                             std::function<void(std::span<std::byte>)> about_to_run = {});
   /// Finalises them. What they wrote is gone; the next owner that needs the same gets them as if
   /// they were new. No thread may be in their code, or come back to it, but those that they have
-  /// started: if one still runs, nobody gets them any more.
+  /// started: what one still works on, nobody gets any more.
   ~PrivateLibraries();
   PrivateLibraries(PrivateLibraries &&) noexcept;
   PrivateLibraries &operator=(PrivateLibraries &&) noexcept;
