@@ -13,6 +13,15 @@
 #include "platform/thread.hpp"
 
 namespace interlock {
+
+/// As std::thread::_State, which GCC 15 made private, is laid out by the Itanium C++ ABI. Not in
+/// the namespace below: compilers would take it that nothing else derives from it.
+class StandardThreadState {
+ public:
+  virtual ~StandardThreadState() = default;
+  virtual void _M_run() = 0;
+};
+
 namespace {
 
 /// Of one copy. It outlives the copy, whose threads may outlive it.
@@ -85,12 +94,11 @@ int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*f
 // std::thread::_M_start_thread(), since GCC 5 under this name.
 constexpr const char *kStartThread =
     "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE";
-using State = std::thread::_State;
-using StartThread = void(std::thread *, std::unique_ptr<State>, void (*)());
+using StartThread = void(std::thread *, std::unique_ptr<StandardThreadState>, void (*)());
 
-class CountedState final : public State {
+class CountedState final : public StandardThreadState {
  public:
-  CountedState(std::unique_ptr<State> state, Count running)
+  CountedState(std::unique_ptr<StandardThreadState> state, Count running)
       : state_(std::move(state)), running_(std::move(running)) {}
   ~CountedState() override {
     if (running_ != nullptr) --*running_;  // it could not be started
@@ -101,11 +109,11 @@ class CountedState final : public State {
   }
 
  private:
-  const std::unique_ptr<State> state_;
+  const std::unique_ptr<StandardThreadState> state_;
   Count running_;
 };
 
-void start_thread(std::thread *self, std::unique_ptr<State> state, void (*depend)()) {
+void start_thread(std::thread *self, std::unique_ptr<StandardThreadState> state, void (*depend)()) {
   static auto *const original =
       reinterpret_cast<StartThread *>(::dlsym(RTLD_DEFAULT, kStartThread));
   if (const Count running = count_of(__builtin_return_address(0))) {
