@@ -209,6 +209,9 @@ void rename_for_people([[maybe_unused]] link_map &library, [[maybe_unused]] cons
   std::string text = given != nullptr ? given : "the dynamic linker refuses it";
   for (std::size_t at = 0; (at = text.find(copy_path, at)) != std::string::npos;)
     text.replace(at, copy_path.size(), path), at += path.size();
+  // What glibc says when thread-local storage of a fixed size has run out.
+  if (text.find("static TLS block") != std::string::npos)
+    text += ": start the process with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536 or more";
   return text;
 }
 

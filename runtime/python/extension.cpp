@@ -190,8 +190,12 @@ PyObject *create_builtin(PyObject *module, PyObject *spec) {
   const PyRef name = PyRef::steal(PyObject_GetAttrString(spec, "name"));
   if (!name) return nullptr;
   if (!PyUnicode_Check(name.get()) ||
-      PyUnicode_CompareWithASCIIString(name.get(), "faulthandler") != 0)
+      PyUnicode_CompareWithASCIIString(name.get(), "faulthandler") != 0) {
+    Images *const images = Images::create_current();
+    if (images == nullptr) return nullptr;
+    const CPythonsCheck check(*images);
     return PyObject_CallOneArg(state.create_builtin, spec);
+  }
   const PyRef stand_in = PyRef::steal(PyImport_ImportModule("interlock._faulthandler"));
   PyRef made = stand_in ? PyRef::steal(PyModule_NewObject(name.get())) : PyRef();
   if (!made || PyDict_Merge(PyModule_GetDict(made.get()), PyModule_GetDict(stand_in.get()), 0) != 0)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Extension modules in interpreters: their static data are their own, and the import system is as ever."""
 
+import os
 import pathlib
 import sys
 import tempfile
@@ -307,6 +308,21 @@ class Failures(support.TestCase):
                     self.interpreter().call(import_it, directory)
                 self.assertIn(str(path), str(caught.exception))
                 self.assertEqual((caught.exception.name, caught.exception.path), ("broken", str(path)))
+
+    @unittest.skipIf(sys.platform != "linux" or os.confstr("CS_GNU_LIBC_VERSION") is None, "another C library")
+    def test_static_thread_local_storage_that_ran_out(self):
+        with tempfile.TemporaryDirectory() as directory:
+            options = ("-DTHREAD_LOCAL=1000000", "-ftls-model=initial-exec")
+            fixtures.compile_counting(pathlib.Path(directory), "greedy", 3, *options)
+
+            def import_it(directory):
+                import sys
+
+                sys.path.insert(0, directory)
+                import greedy  # noqa: F401
+
+            with self.assertRaisesRegex(ImportError, f"{directory}.*static TLS.*GLIBC_TUNABLES="):
+                self.interpreter().call(import_it, directory)
 
     def test_an_undefined_symbol(self):
         with tempfile.TemporaryDirectory() as directory:

@@ -25,11 +25,18 @@ static long library_count(void) { return 0; }
 const char *counting_table = TABLE; /* what import_array() of NumPy asks for */
 #endif
 
+#ifdef THREAD_LOCAL
+__thread char counting_thread_local[THREAD_LOCAL];
+#endif
+
 static long counter = 0;
 static long initialised = 0;
 static long zeros[100000]; /* beyond the pages of the file */
 
 static PyObject *count(PyObject *self, PyObject *ignored) {
+#ifdef THREAD_LOCAL
+  ++counting_thread_local[counter];
+#endif
   ++zeros[99999];
   return PyLong_FromLong(++counter == zeros[99999] ? counter : -1);
 }
