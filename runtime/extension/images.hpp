@@ -16,7 +16,7 @@
 namespace interlock {
 
 /// One for each interpreter that asks for it; the interpreter's lock guards it, the global lock in
-/// addition what loads and unloads. It goes when the interpreter and its home thread have ended;
+/// addition what loads. It goes when the interpreter and its home thread have ended;
 /// the images are then ready for another interpreter.
 class Images final : public RefCounted {
  public:

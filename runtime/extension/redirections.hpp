@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
 #include "base/python_compat.hpp"
 #include "platform/library.hpp"
