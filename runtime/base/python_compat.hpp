@@ -42,6 +42,8 @@ namespace interlock {
 inline constexpr bool kKnowsLayouts = PY_VERSION_HEX >> 16 <= 0x030f;
 #if PY_VERSION_HEX >= 0x030E0000
 #define INTERLOCK_TUPLES_KEEP_HASH
+#elif !defined(Py_DEBUG)
+#define INTERLOCK_INTERNED_STRINGS_ARE_LEFT
 #endif
 
 /// CPython's list of interpreters, newest first, the main one last. It ends what stands there: in
@@ -53,6 +55,10 @@ class InterpreterList {
   [[nodiscard]] static bool known() noexcept {
     static const bool verified = verify();
     return verified;
+  }
+  /// Bytes that one takes, or 0.
+  [[nodiscard]] static std::size_t size_of_interpreter() noexcept {
+    return known() ? word(kInterpreterSize) : 0;
   }
   /// Takes out every interpreter but the main one. Thread: the only one that may touch the list.
   static void keep_only_main() noexcept {
@@ -69,7 +75,7 @@ class InterpreterList {
   }
 
  private:
-  enum Word { kVersion = 1, kHeadOffset = 5, kNextOffset = 8 };
+  enum Word { kVersion = 1, kHeadOffset = 5, kInterpreterSize = 6, kNextOffset = 8 };
   [[nodiscard]] static std::uint64_t word(Word index) noexcept {
     std::uint64_t value;
     std::memcpy(&value, _PyRuntime + 8 * index, sizeof value);

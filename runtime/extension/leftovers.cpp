@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "base/python_compat_collector.hpp"
@@ -22,7 +23,7 @@ void for_each_word(std::byte *start, std::size_t size, Function function) {
 }
 
 /// The objects of the calling interpreter that can be found: those that its collector knows, and
-/// what they lead to of extension modules' types that it does not know. Of the references to each,
+/// what they lead to of dicts, tuples and extension modules' types that it does not know. Of the references to each,
 /// those from the others are taken away, as the collector does, and those from static data. What
 /// has any left is used by somebody else, and so is all that it leads to.
 class Leftovers {
@@ -66,8 +67,11 @@ class Leftovers {
       if (PyObject_IS_GC(each)) CollectorList::mark_finalized(each);
       if (PyWeakref_Check(each)) clear_one(each);
     }
+    const PyRef nothing =
+        PyRef::steal(reinterpret_cast<PyObject *>(PyCode_NewEmpty("", "", 0)));
     for (PyObject *const each : unused) {
       if (!PyWeakref_Check(each)) clear_one(each);
+      if (PyFunction_Check(each) && nothing) empty_function(each, nothing.get());
     }
     for (PyObject *const each : unused) Py_DECREF(each);
     if (PyErr_Occurred() != nullptr) PyErr_Clear();
@@ -81,16 +85,19 @@ class Leftovers {
           return 1;
         },
         this);
-    const std::size_t known = objects_.size();
-    for (std::size_t i = 0; i < known; ++i) traverse(objects_[i], add_unknown);
+    for (std::size_t i = 0; i < objects_.size(); ++i) {
+      // Others may hold any bytes.
+      if (PyObject_IS_GC(objects_[i])) traverse(objects_[i], add_unknown);
+    }
     std::ranges::sort(objects_);
-    const auto repeated = std::ranges::unique(objects_);
-    objects_.erase(repeated.begin(), repeated.end());
   }
   static int add_unknown(PyObject *object, void *self) {
     auto &leftovers = *static_cast<Leftovers *>(self);
-    const bool is_known = PyObject_IS_GC(object) && PyObject_GC_IsTracked(object);
-    if (!is_known && leftovers.is_of_extension(Py_TYPE(object)))
+    if (PyObject_IS_GC(object) && PyObject_GC_IsTracked(object)) return 0;
+    // The collector takes no notice of dicts and tuples without anything that it knows.
+    const bool is_container = PyDict_CheckExact(object) || PyTuple_CheckExact(object);
+    if ((is_container || leftovers.is_of_extension(Py_TYPE(object))) &&
+        leftovers.unknown_.insert(object).second)
       leftovers.objects_.push_back(object);
     return 0;
   }
@@ -132,6 +139,10 @@ class Leftovers {
     const inquiry function = PyObject_IS_GC(object) ? Py_TYPE(object)->tp_clear : nullptr;
     if (function != nullptr) (void)function(object);
   }
+  /// Clearing leaves a function its code, which is most of it.
+  static void empty_function(PyObject *function, PyObject *code) {
+    if (PyObject_SetAttrString(function, "__code__", code) != 0) PyErr_Clear();
+  }
   [[nodiscard]] std::size_t index_of(PyObject *object) const noexcept {
     const auto found = std::ranges::lower_bound(objects_, object);
     if (found == objects_.end() || *found != object) return kNone;
@@ -148,6 +159,7 @@ class Leftovers {
   static constexpr std::size_t kNone = SIZE_MAX;
   const destructor dealloc_of_class_ = find_dealloc_of_class();
   std::vector<std::span<std::byte>> data_;  // static, of images
+  std::unordered_set<PyObject *> unknown_;  // to the collector
   std::vector<PyObject *> objects_;         // by address
   std::vector<Py_ssize_t> references_;      // of each
   std::vector<bool> is_used_;
@@ -157,7 +169,7 @@ class Leftovers {
 }  // namespace
 
 void clear_leftovers(const Images &images) {
-  if (!CollectorList::verified()) return;
+  if (images.all().empty() || !CollectorList::verified()) return;
   Leftovers leftovers(images);
   leftovers.find();
   leftovers.clear();

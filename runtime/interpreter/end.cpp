@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/end.hpp"
 
+#include <utility>
+
+#include "base/python_compat_interned.hpp"
 #include "interpreter/detached.hpp"
 #include "interpreter/kept.hpp"
 #include "lock/global_lock.hpp"
@@ -28,6 +31,17 @@ void flush_stream(const char *name) {
   const PyRef result = PyRef::steal(PyObject_CallMethod(stream, "flush", nullptr));
   if (!result) PyErr_Clear();
 }
+
+/// What an interpreter that has ended leaves to be dropped when nothing of it runs any more.
+class Rest final : public RefCounted {
+ public:
+  Rest(Ref<RefCounted> images, InternedStrings strings)
+      : strings_(std::move(strings)), images_(std::move(images)) {}
+
+ private:
+  InternedStrings strings_;  // goes last: images' finalisers may look at names
+  Ref<RefCounted> images_;
+};
 
 bool is_only_thread(PyThreadState *state) {
   PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
@@ -64,7 +78,7 @@ Ending end_interpreter(PyThreadState *state, Ref<RefCounted> &rest) {
     PyEval_SaveThread();
     return Ending::kFrozen;
   }
-  rest = take_kept(Kept::kImages);
+  rest = make_ref<Rest>(take_kept(Kept::kImages), InternedStrings::take());
   const Ref<RefCounted> pins = take_kept(Kept::kArenaPins);  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The importer of extension modules: what stands for _imp.create_dynamic() in every interpreter but
 // the main one, below the normal import system.
+#include <algorithm>
+#include <iterator>
+
 #include "base/python_compat_types.hpp"
 #include "extension/images.hpp"
 #include "extension/module_maker.hpp"
@@ -184,23 +187,46 @@ PyObject *exec_dynamic(PyObject *module, PyObject *created) {
   return finish(module, created, PyRef::steal(execute_any(module, created)));
 }
 
-/// Of modules that are part of the program. One of them has a stand-in.
+/// Modules of the program that refuse all but the main interpreter.
+struct RefusingModule {
+  const char *name;
+  const char *stand_in;  // null: it keeps nothing, and can be had
+};
+constexpr RefusingModule kRefusing[] = {
+    {"_suggestions", nullptr},
+    {"_tracemalloc", "interlock._tracemalloc"},
+    {"faulthandler", "interlock._faulthandler"},
+};
+
+PyObject *create_stand_in(PyObject *name, const char *stand_in_name) {
+  const PyRef stand_in = PyRef::steal(PyImport_ImportModule(stand_in_name));
+  PyRef made = stand_in ? PyRef::steal(PyModule_NewObject(name)) : PyRef();
+  if (!made || PyDict_Merge(PyModule_GetDict(made.get()), PyModule_GetDict(stand_in.get()), 0) != 0)
+    return nullptr;
+  return made.release();
+}
+
+/// Of modules that are part of the program.
 PyObject *create_builtin(PyObject *module, PyObject *spec) {
   const auto &state = *static_cast<ModuleState *>(PyModule_GetState(module));
   const PyRef name = PyRef::steal(PyObject_GetAttrString(spec, "name"));
   if (!name) return nullptr;
-  if (!PyUnicode_Check(name.get()) ||
-      PyUnicode_CompareWithASCIIString(name.get(), "faulthandler") != 0) {
-    Images *const images = Images::create_current();
-    if (images == nullptr) return nullptr;
-    const CPythonsCheck check(*images);
-    return PyObject_CallOneArg(state.create_builtin, spec);
+  const RefusingModule *const refusing =
+      std::ranges::find_if(kRefusing, [&](const RefusingModule &each) {
+        return PyUnicode_Check(name.get()) &&
+               PyUnicode_CompareWithASCIIString(name.get(), each.name) == 0;
+      });
+  const bool is_refusing = refusing != std::end(kRefusing);
+  if (is_refusing && refusing->stand_in != nullptr)
+    return create_stand_in(name.get(), refusing->stand_in);
+  Images *const images = Images::create_current();
+  if (images == nullptr) return nullptr;
+  if (is_refusing) {
+    const AnyDefinition any(*images);
+    return any.ok() ? PyObject_CallOneArg(state.create_builtin, spec) : nullptr;
   }
-  const PyRef stand_in = PyRef::steal(PyImport_ImportModule("interlock._faulthandler"));
-  PyRef made = stand_in ? PyRef::steal(PyModule_NewObject(name.get())) : PyRef();
-  if (!made || PyDict_Merge(PyModule_GetDict(made.get()), PyModule_GetDict(stand_in.get()), 0) != 0)
-    return nullptr;
-  return made.release();
+  const CPythonsCheck check(*images);
+  return PyObject_CallOneArg(state.create_builtin, spec);
 }
 
 PyObject *exec_builtin(PyObject *module, PyObject *created) {

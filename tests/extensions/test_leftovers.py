@@ -83,6 +83,30 @@ for kind in sys.argv[2:]:
 """
 
 
+CYCLES = """
+import sys, interlock
+sys.path.insert(0, sys.argv[1])
+
+def use(n):
+    import holding
+    text = "documentation " * 70_000
+    exec(f"def function():\\n  '{text}{n}'", globals())
+    function.wrapper = holding.Wrapper(function)
+
+def cycle(n):
+    with interlock.Interpreter() as i: i.call(use, n)
+
+def private_kb():
+    with open("/proc/self/smaps_rollup") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("Private_"))
+
+for n in range(10): cycle(n)
+before = private_kb()
+for n in range(20): cycle(n)
+print((private_kb() - before) / 20)
+"""
+
+
 class Leftovers(support.TestCase):
     def run_kinds(self, *kinds):
         out, err = self.run_program(PROGRAM, str(place), *kinds, env=os.environ | {"WITNESS_DESCRIPTOR": "1"})
@@ -96,6 +120,10 @@ class Leftovers(support.TestCase):
     def test_objects_of_extension_modules_are_left_alone(self):
         """What is done when one of them goes may need what went before: nobody wrote it for that."""
         self.assertNotIn("wrapper freed", self.run_kinds("wrapper", "wrapper that is held"))
+
+    def test_code_and_documentation_of_functions_is_freed(self):
+        out, _ = self.run_program(CYCLES, str(place))
+        self.assertLess(float(out), 500)
 
     def test_no_python_code_runs(self):
         self.run_kinds("finaliser", "weak reference", "generator", "exception", "object")

@@ -42,6 +42,29 @@ class StandIns(support.TestCase):
 
         self.assertEqual(support.TestCase.interpreter(self).call(use), (False, True, "faulthandler"))
 
+    def test_tracemalloc(self):
+        def use():
+            import tracemalloc
+
+            assert not tracemalloc.is_tracing() and tracemalloc.get_traced_memory() == (0, 0)
+            assert tracemalloc.get_object_traceback(tracemalloc) is None
+            tracemalloc.stop()
+            tracemalloc.start()
+
+        with self.assertRaisesRegex(RuntimeError, "call tracemalloc.start.. there"):
+            support.TestCase.interpreter(self).call(use)
+
+    def test_every_module_of_the_program_can_be_imported(self):
+        def import_all():
+            import importlib
+            import sys
+
+            for name in sys.builtin_module_names:
+                importlib.import_module(name)
+            return sys.modules["_suggestions"]._generate_suggestions(["fist", "second"], "first")
+
+        self.assertEqual(support.TestCase.interpreter(self).call(import_all), "fist")
+
 
 class Policies(support.TestCase):
     def interpreter(self, extensions):

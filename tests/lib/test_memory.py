@@ -29,6 +29,14 @@ def cycle():
     with interlock.Interpreter() as i: i.call(task, 1)
 """
 
+NAMING = """
+import interlock
+def task(n):
+    exec("".join(f"class name_{i}_{n}_{'x' * 20_000}: pass\\n" for i in range(50)))
+def cycle():
+    with interlock.Interpreter() as i: i.call(task, 1)
+"""
+
 STOCK = """
 import _interpreters
 def cycle():
@@ -48,6 +56,9 @@ class Memory(support.TestCase):
         """3.13 keeps the whole heap of an interpreter if one block of it is left; later ones keep little."""
         stock, ours = self.kb_for_each_cycle(STOCK), self.kb_for_each_cycle(OURS)
         self.assertLess(ours, 1.5 * stock + 100)
+
+    def test_names_go_with_their_interpreter(self):
+        self.assertLess(self.kb_for_each_cycle(NAMING), 500)
 
     def test_messages_leave_nothing(self):
         channel = interlock.Channel(1)
