@@ -293,6 +293,8 @@ PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
 
+void PrivateLibraries::leave_finaliser() noexcept { LibraryCopy::leave_finaliser(); }
+
 void PrivateLibraries::reset_after_fork() noexcept { LibraryThreads::reset_after_fork(); }
 
 bool PrivateLibraries::are_possible() noexcept { return true; }

@@ -13,6 +13,8 @@ PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
 
+void PrivateLibraries::leave_finaliser() noexcept {}
+
 void PrivateLibraries::reset_after_fork() noexcept {}
 
 bool PrivateLibraries::are_possible() noexcept { return false; }

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -358,13 +359,41 @@ void LibraryCopy::start() const {
   }
 }
 
+namespace {
+
+/// Where to go on if the finaliser that the thread is in is left.
+thread_local sigjmp_buf *after_finaliser = nullptr;
+
+/// False if it was left.
+[[nodiscard]] bool finish(void (*finaliser)()) {
+  sigjmp_buf here;
+  after_finaliser = &here;
+  const bool is_first = sigsetjmp(here, 0) == 0;
+  if (is_first) finaliser();
+  after_finaliser = nullptr;
+  return is_first;
+}
+
+/// One that was left is called again: the C library goes on with the next of its destructors.
+void finish_all_of(Address address) {
+  constexpr int kMost = 10'000;
+  const auto finaliser = reinterpret_cast<void (*)()>(address);
+  for (int i = 0; i < kMost && !finish(finaliser); ++i) {
+  }
+}
+
+}  // namespace
+
 void LibraryCopy::stop() const {
-  using Function = void (*)();
   const auto *const functions = reinterpret_cast<const Address *>(base_ + finalisers_.array);
   for (std::uint64_t i = finalisers_.count; i-- > 0;) {
-    if (is_function(functions[i])) reinterpret_cast<Function>(functions[i])();
+    if (is_function(functions[i])) finish_all_of(functions[i]);
   }
-  if (finalisers_.function != 0) reinterpret_cast<Function>(base_ + finalisers_.function)();
+  if (finalisers_.function != 0) finish_all_of(base_ + finalisers_.function);
+}
+
+void LibraryCopy::leave_finaliser() noexcept {
+  if (after_finaliser != nullptr) siglongjmp(*after_finaliser, 1);
 }
 
 void LibraryCopy::restore() const {

@@ -75,6 +75,8 @@ class LibraryCopy {
   void start() const;
   /// Runs its finalisers.  Thread: with the global lock held.
   void stop() const;
+  /// As PrivateLibraries::leave_finaliser().
+  static void leave_finaliser() noexcept;
   /// Makes its data what they were before start(). No thread may be in its code, or come back to
   /// it.
   void restore() const;

@@ -21,7 +21,7 @@ def settings(extensions=None):
         "extensions": _extension_settings(extensions),
         "path": [each for each in sys.path if isinstance(each, str)],
         "argv": list(sys.argv),
-        "filters": [_plain_filter(each) for each in warnings.filters if _is_everywhere(each[2])],
+        "filters": _plain_filters(),
         "recursion_limit": sys.getrecursionlimit(),
         "switch_interval": sys.getswitchinterval(),
         "dont_write_bytecode": sys.dont_write_bytecode,
@@ -43,6 +43,10 @@ def _is_everywhere(category):
     return category.__module__ == _MAIN or category.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
+def _plain_filters():
+    return [_plain_filter(each) for each in warnings.filters if _is_everywhere(each[2])]
+
+
 def _plain_filter(each):
     action, message, category, module, line = each[:5]
     return action, _pattern(message), category, _pattern(module), line
@@ -62,7 +66,8 @@ def set_up(inherited, initializer=None, arguments=()):
     sys.setswitchinterval(inherited["switch_interval"])
     sys.dont_write_bytecode = inherited["dont_write_bytecode"]
     sys.pycache_prefix = inherited["pycache_prefix"]
-    _set_filters(inherited["filters"])
+    if inherited["filters"] != _plain_filters():  # mostly they are CPython's; to set one may need re
+        _set_filters(inherited["filters"])
     if inherited["extensions"] is not None:
         from . import _extensions
 

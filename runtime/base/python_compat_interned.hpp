@@ -19,9 +19,8 @@ class InternedStrings {
   [[nodiscard]] static InternedStrings take() {
     InternedStrings taken;
 #ifdef INTERLOCK_INTERNED_STRINGS_ARE_LEFT
-    PyObject *const table = SharedAllocator::is_in_use() && verified()
-                                ? table_of(PyInterpreterState_Get())
-                                : nullptr;
+    PyObject *const table =
+        SharedAllocator::is_in_use() && verified() ? table_of(PyInterpreterState_Get()) : nullptr;
     if (table == nullptr || table == table_of(PyInterpreterState_Main())) return taken;
     PyObject *string;
     PyObject *same;

@@ -23,9 +23,9 @@ void for_each_word(std::byte *start, std::size_t size, Function function) {
 }
 
 /// The objects of the calling interpreter that can be found: those that its collector knows, and
-/// what they lead to of dicts, tuples and extension modules' types that it does not know. Of the references to each,
-/// those from the others are taken away, as the collector does, and those from static data. What
-/// has any left is used by somebody else, and so is all that it leads to.
+/// what they lead to of dicts, tuples and extension modules' types that it does not know. Of the
+/// references to each, those from the others are taken away, as the collector does, and those from
+/// static data. What has any left is used by somebody else, and so is all that it leads to.
 class Leftovers {
  public:
   explicit Leftovers(const Images &images) {
@@ -67,8 +67,7 @@ class Leftovers {
       if (PyObject_IS_GC(each)) CollectorList::mark_finalized(each);
       if (PyWeakref_Check(each)) clear_one(each);
     }
-    const PyRef nothing =
-        PyRef::steal(reinterpret_cast<PyObject *>(PyCode_NewEmpty("", "", 0)));
+    const PyRef nothing = PyRef::steal(reinterpret_cast<PyObject *>(PyCode_NewEmpty("", "", 0)));
     for (PyObject *const each : unused) {
       if (!PyWeakref_Check(each)) clear_one(each);
       if (PyFunction_Check(each) && nothing) empty_function(each, nothing.get());

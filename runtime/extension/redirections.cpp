@@ -54,6 +54,7 @@ int add_pending_call_of_image(int (*function)(void *), void *argument) {
 /// The state that is made here is like the one that it makes: PyGILState_Release() deletes it.
 PyGILState_STATE ensure_gil_of_image() {
   const void *const caller = __builtin_return_address(0);
+  PrivateLibraries::leave_finaliser();  // a destructor that did not ask whether Python is there
   if (PyGILState_GetThisThreadState() != nullptr) return PyGILState_Ensure();
   PyThreadState *state = nullptr;
   bool is_known = false;

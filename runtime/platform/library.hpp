@@ -43,6 +43,10 @@ class PrivateLibraries {
   /// Whether this system has them; else load() fails.
   [[nodiscard]] static bool are_possible() noexcept;
 
+  /// Ends the finaliser of a copy that the calling thread is in, which waits for what will never
+  /// come: nothing more of it runs, and the next one does. Returns if there is none.
+  static void leave_finaliser() noexcept;
+
   /// Child of a fork: no other thread holds anything.
   static void reset_after_fork() noexcept;
 

@@ -14,6 +14,7 @@ def setUpModule():
     global place
     place = fixtures.temporary_directory()
     fixtures.compile_shared("pending.cpp", place / f"pending{fixtures.SUFFIX}", "-pthread")
+    fixtures.compile_shared("taking.cpp", place / f"taking{fixtures.SUFFIX}")
     sys.path.insert(0, str(place))
     unittest.addModuleCleanup(sys.path.remove, str(place))
 
@@ -60,6 +61,21 @@ print("end")
 """
 
 
+TAKING = """
+import sys, interlock
+sys.path.insert(0, sys.argv[1])
+
+def use():
+    import taking
+    taking.keep([])
+
+for _ in range(3):
+    with interlock.Interpreter() as i:
+        i.call(use)
+    print("closed", flush=True)
+"""
+
+
 class GilState(support.TestCase):
     def test_a_thread_comes_into_the_interpreter_of_the_image(self):
         self.assertEqual(ask("enter_from_thread"), 0)
@@ -70,6 +86,12 @@ class GilState(support.TestCase):
         with interlock.Interpreter() as i:
             for _ in range(100):
                 self.assertEqual(i.call(ask, "enter_from_thread"), i.id)
+
+
+    def test_a_destructor_that_takes_the_gil_ends_there(self):
+        """There is none any more: CPython's own PyGILState_Ensure() crashes or waits for ever then."""
+        out, _ = self.run_program(TAKING, str(place), env=os.environ | {"TAKING_DESCRIPTOR": "1"})
+        self.assertEqual(out, "last\nclosed\n" * 3)
 
 
 class PendingCalls(support.TestCase):

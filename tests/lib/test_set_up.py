@@ -12,6 +12,13 @@ from unittest import mock
 import support
 
 
+LOADED = """
+import interlock
+with interlock.Interpreter() as i:
+    print(i.call(lambda: sorted({"re", "enum", "ast", "typing", "pickle"} & set(__import__("sys").modules))))
+"""
+
+
 class OfMain(Warning):
     pass
 
@@ -37,6 +44,10 @@ class Inherits(support.TestCase):
             [(f[0], f[2]) for f in i.call(lambda: list(__import__("warnings").filters))][1:],
             [(f[0], f[2]) for f in warnings.filters],
         )
+
+    def test_little_is_imported(self):
+        out, _ = self.run_program(LOADED)
+        self.assertEqual(out, "[]\n")
 
     def test_filters_of_other_packages_are_theirs_to_set(self):
         """As NumPy does when it is imported, which it refuses in other interpreters."""
