@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "extension/redirections.hpp"
 
+#include <cstdint>
 #include <map>
 
 #include "interpreter/end.hpp"
@@ -87,9 +88,13 @@ int is_finalizing_for_image() {
   return is_over(__builtin_return_address(0)) ? 1 : Py_IsFinalizing();
 }
 
+/// "Return -2 if tracemalloc is disabled": it is the main interpreter's.
+int track_for_image(unsigned int, std::uintptr_t, std::size_t) { return -2; }
+
 const Redirection kRedirections[] = {
     {"PyGILState_Ensure", reinterpret_cast<void *>(ensure_gil_of_image)},
     {"Py_AddPendingCall", reinterpret_cast<void *>(add_pending_call_of_image)},
+    {"PyTraceMalloc_Track", reinterpret_cast<void *>(track_for_image)},
     {"Py_IsInitialized", reinterpret_cast<void *>(is_initialized_for_image)},
     {"Py_IsFinalizing", reinterpret_cast<void *>(is_finalizing_for_image)},
     {"_Py_IsFinalizing", reinterpret_cast<void *>(is_finalizing_for_image)}};

@@ -179,7 +179,8 @@ int execute(PyObject *module) {
       add_interpreter(module, state) && add_map_job(module, state) &&
       add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state) &&
       add_extensions(module, state);
-  return added ? 0 : -1;
+  const bool is_main = PyInterpreterState_Get() == PyInterpreterState_Main();
+  return added && (!is_main || keep_tracing_to_main_interpreter()) ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {

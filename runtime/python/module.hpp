@@ -101,6 +101,9 @@ PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 /// `ctypes` is the module `_ctypes` of an interpreter but the main one, which was just executed. False
 /// with a Python exception set. In python/ctypes_library.cpp.
 [[nodiscard]] bool take_over_ctypes(PyObject *module, PyObject *ctypes);
+/// From now on tracemalloc concerns the calling interpreter, the main one, alone. False with a
+/// Python exception set. In python/tracing.cpp.
+[[nodiscard]] bool keep_tracing_to_main_interpreter();
 // In python/signal.cpp.
 PyObject *signal_disposition(PyObject *, PyObject *number);
 PyObject *set_wakeup_fd(PyObject *, PyObject *args, PyObject *kwargs);

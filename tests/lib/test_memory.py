@@ -46,6 +46,60 @@ def cycle():
 """
 
 
+TRACING = """
+import sys
+{before}
+import interlock, tracemalloc
+{after}
+kept = [bytes(1000) for _ in range(1000)]
+
+def work(n):
+    import json
+    return sum(len(json.loads('[1, 2, {{"a": %d}}]' % i)) for i in range(n))
+
+for _ in range(3):
+    with interlock.Pool(3) as pool:
+        assert sum(pool.map(work, [300] * 30)) == 27000
+    with interlock.Interpreter() as i:
+        for function in (tracemalloc.stop, lambda: (tracemalloc.start(), "it is on")):
+            try:
+                print(function()[1])
+            except RuntimeError as error:
+                print(str(error).partition(":")[0])
+own = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(True, "<string>")])
+print(own.statistics("lineno")[0].count // 10, tracemalloc.is_tracing())
+tracemalloc.stop()
+with interlock.Interpreter() as i:
+    try:
+        tracemalloc.start()
+    except RuntimeError as error:
+        print(str(error).partition(":")[0])
+tracemalloc.start()
+print(tracemalloc.get_traced_memory()[0] < 10_000, tracemalloc.get_traceback_limit())
+"""
+
+
+class Tracing(support.TestCase):
+    """tracemalloc, in the main interpreter, while others work."""
+
+    def check(self, before, after, *options):
+        out, err = self.run_program(TRACING.format(before=before, after=after), options=options)
+        refused = "tracemalloc cannot be {} while there are other interpreters\n"
+        each = refused.format("stopped") + "it is on\n"
+        self.assertEqual(out, each * 3 + "100 True\n" + refused.format("started") + "True 1\n")
+        self.assertEqual(err, "")
+
+    def test_from_the_beginning(self):
+        self.check("", "", "-X", "tracemalloc=3")
+
+    def test_started_before_the_import(self):
+        self.check("import tracemalloc; tracemalloc.start()", "")
+
+    def test_started_after_the_import(self):
+        self.check("", "tracemalloc.start(5)")
+        self.check("import tracemalloc", "tracemalloc.start()")
+
+
 @unittest.skipUnless(sys.platform == "linux", "needs /proc/self/smaps_rollup")
 class Memory(support.TestCase):
     def kb_for_each_cycle(self, setup):
