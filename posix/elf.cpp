@@ -2,6 +2,7 @@
 #include "posix/elf.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -37,6 +38,14 @@ constexpr std::int64_t kIgnored = DT_LOOS + 0xfff;  // a tag that means nothing 
 
 [[nodiscard]] constexpr unsigned binding_of(unsigned char info) noexcept { return info >> 4; }
 [[nodiscard]] constexpr unsigned type_of(unsigned char info) noexcept { return info & 15; }
+
+/// Whether an entry is the name of a file.
+[[nodiscard]] constexpr bool is_file_name(std::int64_t tag) noexcept {
+  return tag == DT_NEEDED || tag == DT_SONAME;
+}
+[[nodiscard]] constexpr bool is_in_names(std::int64_t tag) noexcept {
+  return is_file_name(tag) || tag == DT_RPATH || tag == DT_RUNPATH;
+}
 
 template <typename Relocation>
 [[nodiscard]] constexpr unsigned relocation_type(const Relocation &each) noexcept {
@@ -87,9 +96,9 @@ std::span<T> ElfFile::mapped(Address address, std::uint64_t count) const noexcep
 }
 
 ElfFile::Entry *ElfFile::entry_of(std::int64_t tag) const noexcept {
-  const auto found =
-      std::ranges::find_if(dynamic_, [&](const Entry &each) { return each.d_tag == tag; });
-  return found != dynamic_.end() ? &*found : nullptr;
+  const auto found = std::find_if(dynamic_.rbegin(), dynamic_.rend(),
+                                  [&](const Entry &each) { return each.d_tag == tag; });
+  return found != dynamic_.rend() ? &*found : nullptr;
 }
 
 bool ElfFile::has(std::int64_t tag) const noexcept { return entry_of(tag) != nullptr; }
@@ -128,8 +137,9 @@ Status ElfFile::read() {
   if (kMachine != EM_NONE && head.e_machine != kMachine)
     return wrong("it is for another kind of processor");
   if (head.e_type != ET_DYN) return wrong("it is no shared object");
-  for (const auto read : {&ElfFile::read_segments, &ElfFile::read_dynamic, &ElfFile::read_names,
-                          &ElfFile::read_symbols, &ElfFile::read_relocations}) {
+  for (const auto read :
+       {&ElfFile::read_segments, &ElfFile::read_dynamic, &ElfFile::read_names,
+        &ElfFile::read_symbols, &ElfFile::read_relocations, &ElfFile::check_tables}) {
     const Status status = (this->*read)();
     if (!status.ok()) return status;
   }
@@ -159,7 +169,8 @@ Status ElfFile::read_segments() {
                                each.p_type == PT_GNU_RELRO || each.p_type == PT_GNU_EH_FRAME ||
                                (kMachine == EM_ARM && each.p_type == PT_ARM_EXIDX);
     if (each.p_type == PT_GNU_RELRO) protected_later_ = {each.p_vaddr, each.p_memsz};
-    if (!is_left_alone) read_early_.push_back({each.p_vaddr, each.p_memsz});
+    if (!is_left_alone)
+      read_early_.push_back({each.p_vaddr, std::max(each.p_filesz, each.p_memsz)});
     if (each.p_type != PT_DYNAMIC) continue;
     const std::uint64_t count = each.p_filesz / sizeof(Entry);
     dynamic_ = mapped<Entry>(each.p_vaddr, count);
@@ -181,9 +192,7 @@ Status ElfFile::read_names() {
   if (names_.empty() || names_.back() != 0)
     return wrong("its table of names is not inside the file, or does not end");
   for (const Entry &each : dynamic_) {
-    const bool is_name = each.d_tag == DT_NEEDED || each.d_tag == DT_SONAME ||
-                         each.d_tag == DT_RPATH || each.d_tag == DT_RUNPATH;
-    if (is_name && each.d_un.d_val >= names_.size())
+    if (is_in_names(each.d_tag) && each.d_un.d_val >= names_.size())
       return wrong("a name is outside its table of names");
   }
   return {};
@@ -218,7 +227,13 @@ std::uint64_t ElfFile::count_symbols() const noexcept {
 
 Status ElfFile::read_symbols() {
   if (!has(DT_SYMTAB) || (!has(DT_GNU_HASH) && !has(DT_HASH))) return wrong("it has no symbols");
-  symbols_ = mapped<Symbol>(static_cast<Address>(value_of(DT_SYMTAB)), count_symbols());
+  std::uint64_t count = count_symbols();
+  if (count != 0) {
+    // A table of what is defined may tell of nothing else.
+    (void)for_each_relocation(
+        [&](const auto &each) { count = std::max(count, relocation_symbol(each) + 1); });
+  }
+  symbols_ = mapped<Symbol>(static_cast<Address>(value_of(DT_SYMTAB)), count);
   if (symbols_.empty()) return wrong("its symbols are not inside the file");
   for (const Symbol &each : symbols_) {
     if (each.st_name >= names_.size())
@@ -232,6 +247,19 @@ Status ElfFile::read_symbols() {
     if (is_defined && type_of(each.st_info) == STT_GNU_IFUNC) is_changed_early_ = true;
   }
   return {};
+}
+
+/// What is changed, or tells the linker where that is, stands in a place of its own: a change of
+/// one table changes nothing else.
+Status ElfFile::check_tables() {
+  const Header &head = at<Header>(0, 1).front();
+  std::array<std::span<const std::byte>, 5> all = {
+      std::as_bytes(at<Header>(0, 1)), std::as_bytes(at<Segment>(head.e_phoff, head.e_phnum)),
+      std::as_bytes(dynamic_), std::as_bytes(names_), std::as_bytes(symbols_)};
+  std::ranges::sort(all, {}, [](const auto &each) { return each.data(); });
+  const auto overlap = std::ranges::adjacent_find(
+      all, [](const auto &one, const auto &next) { return one.data() + one.size() > next.data(); });
+  return overlap == all.end() ? Status() : wrong("its tables overlap");
 }
 
 /// False if they are not all inside the file.
@@ -279,7 +307,7 @@ bool ElfFile::rename(std::string_view name, std::string_view other) noexcept {
     if (name_at(index) == name) places.push_back(index);
   };
   for (const Entry &each : dynamic_) {
-    if (each.d_tag == DT_NEEDED || each.d_tag == DT_SONAME) meet(each.d_un.d_val);
+    if (is_file_name(each.d_tag)) meet(each.d_un.d_val);
   }
   if (places.empty()) return false;
   // The versions of symbols name the file that they are from once more.
@@ -294,9 +322,16 @@ bool ElfFile::rename(std::string_view name, std::string_view other) noexcept {
   // Linkers let a name be the end of a longer one.
   const auto is_shared = [&](std::uint64_t place) {
     if (place != 0 && names_[place - 1] != 0) return true;
-    return std::ranges::any_of(symbols_, [&](const Symbol &each) {
-      return each.st_name >= place && each.st_name <= place + name.size() && each.st_name != 0;
-    });
+    const auto is_touched = [&](std::uint64_t index) {
+      return index >= place && index < place + name.size() && index != 0;
+    };
+    return std::ranges::any_of(symbols_,
+                               [&](const Symbol &each) { return is_touched(each.st_name); }) ||
+           std::ranges::any_of(dynamic_, [&](const Entry &each) {
+             const std::uint64_t index = each.d_un.d_val;
+             const bool becomes_other = is_file_name(each.d_tag) && index == place;
+             return is_in_names(each.d_tag) && is_touched(index) && !becomes_other;
+           });
   };
   if (std::ranges::any_of(places, is_shared)) return false;
   for (const std::uint64_t place : places) std::ranges::copy(other, names_.data() + place);
@@ -325,8 +360,9 @@ std::uint64_t ElfFile::read_early(const Segment &segment) const noexcept {
   std::uint64_t end = segment.p_offset < headers_end_ ? headers_end_ - segment.p_offset : 0;
   const Table *last = nullptr;
   for (const Table &each : read_early_) {
-    if (each.start < segment.p_vaddr || each.start - segment.p_vaddr >= segment.p_memsz) continue;
-    end = std::max(end, each.start - segment.p_vaddr + each.size);
+    if (each.start < segment.p_vaddr || each.start - segment.p_vaddr >= segment.p_filesz) continue;
+    const std::uint64_t skipped = each.start - segment.p_vaddr;
+    end = std::max(end, skipped + std::min(each.size, segment.p_filesz - skipped));
     if (last == nullptr || each.start > last->start ||
         (each.start == last->start && each.size == 0))
       last = &each;
@@ -337,15 +373,14 @@ std::uint64_t ElfFile::read_early(const Segment &segment) const noexcept {
 
 Result<ElfFile::Calls> ElfFile::take_calls(CallTags tags) noexcept {
   Calls taken;
-  if (Entry *const function = entry_of(tags.function)) {
-    taken.function = function->d_un.d_ptr;
-    function->d_tag = kIgnored;
-  }
-  Entry *const size = entry_of(tags.size);
-  if (size != nullptr && has(tags.array)) {
+  taken.function = static_cast<Address>(value_of(tags.function));
+  if (has(tags.array)) {
     taken.array = static_cast<Address>(value_of(tags.array));
-    taken.count = size->d_un.d_val / sizeof(Address);
-    size->d_un.d_val = 0;
+    taken.count = value_of(tags.size) / sizeof(Address);
+  }
+  for (Entry &each : dynamic_) {
+    if (each.d_tag == tags.function) each.d_tag = kIgnored;
+    if (each.d_tag == tags.size) each.d_un.d_val = 0;
   }
   const bool are_inside = (taken.function == 0 || !mapped<std::byte>(taken.function, 1).empty()) &&
                           (taken.count == 0 || !mapped<Address>(taken.array, taken.count).empty());

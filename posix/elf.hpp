@@ -76,7 +76,8 @@ class ElfFile {
   [[nodiscard]] std::vector<Address> places_of(std::string_view symbol) const;
 
   /// Changes a name of the file, its own or one that it needs, to another one of the same length.
-  /// False if it has no such name, or a symbol's name is written in the same place.
+  /// False if it has no such name, or something else is written in the same place: a symbol's name,
+  /// or another name that this one ends with.
   [[nodiscard]] bool rename(std::string_view name, std::string_view other) noexcept;
   /// What it defines comes before what others define by the same name: nothing that the program has
   /// takes its place. After take_initialisers() and take_finalisers(). False if there is no room.
@@ -93,6 +94,7 @@ class ElfFile {
   [[nodiscard]] Status read_names();
   [[nodiscard]] Status read_symbols();
   [[nodiscard]] Status read_relocations();
+  [[nodiscard]] Status check_tables();
   template <typename Visit>
   [[nodiscard]] bool for_each_relocation(Visit visit) const;
   void find_tables();
@@ -113,7 +115,7 @@ class ElfFile {
   template <typename T>
   [[nodiscard]] std::uint64_t room(Address address) const noexcept;
   [[nodiscard]] bool has(std::int64_t tag) const noexcept;
-  /// Of the first entry with this tag; 0 if there is none.
+  /// Of the last entry with this tag, which is the one that linkers take; 0 if there is none.
   [[nodiscard]] std::uint64_t value_of(std::int64_t tag) const noexcept;
   /// The text at an index of the table of names; empty if it is not wholly inside.
   [[nodiscard]] std::string_view name_at(std::uint64_t index) const noexcept;

@@ -64,6 +64,18 @@ T &at(Bytes &bytes, std::size_t offset) {
 
 ElfFile::Header &header_of(Bytes &bytes) { return at<ElfFile::Header>(bytes, 0); }
 
+ElfFile::Segment &segment_of(Bytes &bytes, unsigned type) {
+  auto *each = &at<ElfFile::Segment>(bytes, header_of(bytes).e_phoff);
+  while (each->p_type != type) ++each;
+  return *each;
+}
+
+ElfFile::Entry &entry_of(Bytes &bytes, std::int64_t tag) {
+  auto *each = &at<ElfFile::Entry>(bytes, segment_of(bytes, PT_DYNAMIC).p_offset);
+  for (; each->d_tag != tag; ++each) cr_assert_neq(each->d_tag, DT_NULL, "it has no such entry");
+  return *each;
+}
+
 }  // namespace
 
 #define LIBRARY_OR_SKIP(bytes)  \
@@ -96,6 +108,67 @@ Test(elf, a_name_becomes_another_of_the_same_length, .timeout = 60) {
   cr_assert_eq(ElfFile::open(bytes).value().soname(), other);
 }
 
+Test(elf, a_name_stays_where_another_one_ends_in_it, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  const auto place = entry_of(bytes, DT_SONAME).d_un.d_val;
+  entry_of(bytes, DT_NEEDED).d_un.d_val = place + 3;
+  Result<ElfFile> file = ElfFile::open(bytes);
+  cr_assert(file.ok());
+  const std::string name(file.value().soname());
+  cr_assert_eq(file.value().needed().front(), name.substr(3));
+  cr_assert(!file.value().rename(name, std::string(name.size(), 'x')));
+  entry_of(bytes, DT_NEEDED).d_tag = DT_RUNPATH;
+  entry_of(bytes, DT_RUNPATH).d_un.d_val = place;
+  cr_assert(!file.value().rename(name, std::string(name.size(), 'x')));
+  cr_assert_eq(file.value().soname(), name);
+  cr_assert_eq(file.value().search_path(), name);
+}
+
+Test(elf, what_is_there_twice_is_taken_once, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  const auto early = segment_of(bytes, PT_LOAD).p_vaddr + 64;
+  for (const std::int64_t tag : {DT_NEEDED, DT_SONAME}) {
+    entry_of(bytes, tag).d_un.d_val = tag == DT_SONAME ? early + 1 : early;
+    entry_of(bytes, tag).d_tag = DT_INIT;
+  }
+  Result<ElfFile> file = ElfFile::open(bytes);
+  cr_assert(file.ok(), "%s", file.status().message());
+  Result<ElfFile::Calls> calls = file.value().take_initialisers();
+  cr_assert(calls.ok());
+  cr_assert(calls.value().function == early || calls.value().function == early + 1);
+  calls = file.value().take_initialisers();
+  cr_assert(calls.ok());
+  cr_assert_eq(calls.value().function, 0);
+}
+
+Test(elf, what_is_looked_at_early_may_seem_to_have_any_size, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  const std::vector<ElfFile::Segment> all = ElfFile::open(bytes).value().segments();
+  cr_assert_gt(all.size(), 1);
+  ElfFile::Segment &note = segment_of(bytes, PT_NOTE);
+  note.p_vaddr = all[1].p_vaddr + 16;
+  note.p_filesz = SIZE_MAX - 7;
+  for (const std::size_t size : {std::size_t{8}, SIZE_MAX - 7}) {
+    note.p_memsz = size;
+    Result<ElfFile> file = ElfFile::open(bytes);
+    cr_assert(file.ok());
+    cr_assert_eq(file.value().read_early(all[1]), all[1].p_filesz);
+  }
+}
+
+Test(elf, what_it_takes_is_seen_where_it_defines_nothing, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  const std::string_view taken = "_rtld_global";
+  const auto places = [&] { return ElfFile::open(bytes).value().places_of(taken).size(); };
+  if (places() == 0) cr_skip_test("it does not take what the C library of GNU takes");
+  const std::size_t before = places();
+  // In the first segment, addresses are offsets; the linker writes this where there are no names.
+  auto *const table = &at<std::uint32_t>(bytes, entry_of(bytes, DT_GNU_HASH).d_un.d_ptr);
+  std::fill_n(table, 6 + sizeof(void *) / 4, 0);
+  std::fill_n(table, 3, 1);
+  cr_assert_eq(places(), before);
+}
+
 Test(elf, what_is_no_library_is_refused_with_the_reason, .timeout = 60) {
   LIBRARY_OR_SKIP(whole);
   const auto changed = [&](auto change) {
@@ -115,6 +188,13 @@ Test(elf, what_is_no_library_is_refused_with_the_reason, .timeout = 60) {
                "its program headers are not inside the file");
   cr_assert_eq(changed([](Bytes &all) { all.resize(end_of(all) - 1); }),
                "it is truncated: a segment is not inside the file");
+  cr_assert_eq(changed([](Bytes &all) {
+                 const auto symbols = entry_of(all, DT_SYMTAB).d_un.d_ptr;
+                 auto &names = entry_of(all, DT_STRTAB).d_un.d_ptr;
+                 entry_of(all, DT_STRSZ).d_un.d_val += names - symbols;
+                 names = symbols;
+               }),
+               "its tables overlap");
 }
 
 Test(elf, any_length_is_opened_or_refused, .timeout = 120) {
