@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "posix/library_forks.hpp"
 #include "posix/library_threads.hpp"
 
 extern char **environ;
@@ -278,7 +279,8 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   const Address start = page_of(file.segments().front().p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
-  for (const auto &all : {redirections, LibraryThreads::redirections()}) {
+  for (const auto &all :
+       {redirections, LibraryForks::redirections(), LibraryThreads::redirections()}) {
     for (const Redirection &each : all) {
       if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
     }
@@ -385,6 +387,9 @@ void finish_all_of(Address address) {
 }  // namespace
 
 void LibraryCopy::stop() const {
+  for (const LibraryForks::Function end_threads : LibraryForks::take(memory_)) {
+    if (LibraryThreads::are_running(memory_)) (void)finish(end_threads);
+  }
   const auto *const functions = reinterpret_cast<const Address *>(base_ + finalisers_.array);
   for (std::uint64_t i = finalisers_.count; i-- > 0;) {
     if (is_function(functions[i])) finish_all_of(functions[i]);

@@ -146,6 +146,8 @@ void LibraryThreads::add(std::span<std::byte> memory) {
 
 void LibraryThreads::reset_after_fork() noexcept { copies_mutex().reset_after_fork(); }
 
+bool LibraryThreads::is_copy(const void *code) noexcept { return count_of(code) != nullptr; }
+
 bool LibraryThreads::are_running(std::span<std::byte> memory) noexcept {
   const Count running = count_of(memory.data());
   return running != nullptr && *running != 0;

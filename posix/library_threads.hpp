@@ -16,6 +16,7 @@ class LibraryThreads {
   static void add(std::span<std::byte> memory);
   /// Child of a fork: none is left.
   static void reset_after_fork() noexcept;
+  [[nodiscard]] static bool is_copy(const void *code) noexcept;
   /// Whether a thread that it started has not ended.
   [[nodiscard]] static bool are_running(std::span<std::byte> memory) noexcept;
   /// What copies call to start threads.

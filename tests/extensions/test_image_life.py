@@ -78,6 +78,41 @@ def run_and_join(to, *args):
     return threads.address()
 
 
+def start_until_fork():
+    import threads
+
+    if threads.start_until_fork() != 0:
+        raise RuntimeError("handlers of fork are refused")
+    return threads.address()
+
+
+FORKING = """
+import os, sys, warnings, interlock
+warnings.simplefilter("ignore")
+sys.path.insert(0, sys.argv[1])
+
+def use():
+    import threads
+    threads.start_until_fork()
+
+def count():
+    return len(os.listdir("/proc/self/task"))
+
+with interlock.Interpreter() as i:
+    i.call(use)
+    before = count()
+    if os.fork() == 0:
+        print("child", count(), flush=True)
+        os._exit(0)
+    os.wait()
+    print("parent", count() == before, flush=True)
+if os.fork() == 0:
+    print("child", count(), flush=True)
+    os._exit(0)
+os.wait()
+"""
+
+
 class Threads(support.TestCase):
     def pipe(self):
         ends = os.pipe()
@@ -96,6 +131,17 @@ class Threads(support.TestCase):
                         self.assertNotEqual(i.call(address), first)
                 os.write(there_in, b"x")
                 self.assertEqual(struct.unpack("l", os.read(back_out, 8)), (42,))
+
+    def test_a_thread_that_ends_before_a_fork_ends_with_its_interpreter(self):
+        addresses = set()
+        for _ in range(5):
+            with interlock.Interpreter() as i:
+                addresses.add(i.call(start_until_fork))
+        self.assertEqual(len(addresses), 1)
+
+    def test_handlers_of_fork_are_called(self):
+        out, _ = self.run_program(FORKING, str(place))
+        self.assertEqual(out, "child 2\nparent True\nchild 1\n")
 
     def test_a_thread_that_has_ended_is_no_matter(self):
         (there_out, there_in), (back_out, back_in) = self.pipe(), self.pipe()

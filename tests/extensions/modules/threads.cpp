@@ -54,10 +54,38 @@ PyObject *join(PyObject *, PyObject *id) {
       pthread_join(static_cast<pthread_t>(PyLong_AsUnsignedLongLong(id)), &result));
 }
 
+// A pool of one thread that nothing destroys, as libraries have it: it ends its thread before a
+// fork, and starts another after it.
+struct Pool {
+  int ends[2];
+  std::thread thread;
+};
+Pool *pool = nullptr;
+
+void start_pool() {
+  if (pipe(pool->ends) != 0) std::abort();
+  pool->thread = std::thread([from = pool->ends[0]] {
+    char byte;
+    if (::read(from, &byte, 1) != 0) std::abort();
+    close(from);
+  });
+}
+void end_pool() {
+  close(pool->ends[1]);
+  pool->thread.join();
+}
+
+PyObject *start_until_fork(PyObject *, PyObject *) {
+  pool = new Pool;
+  start_pool();
+  return PyLong_FromLong(pthread_atfork(end_pool, start_pool, start_pool));
+}
+
 PyObject *address(PyObject *, PyObject *) { return PyLong_FromVoidPtr(&secret); }
 
 PyMethodDef functions[] = {{"start", start, METH_VARARGS, nullptr},
                            {"join", join, METH_O, nullptr},
+                           {"start_until_fork", start_until_fork, METH_NOARGS, nullptr},
                            {"address", address, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef_Slot slots[] = {{0, nullptr}};
