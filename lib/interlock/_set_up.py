@@ -119,6 +119,21 @@ def _siginterrupt(signalnum, flag, /):
     """No signal interrupts a system call of an interpreter but the main one; nothing is to change for that."""
 
 
+class _Beginning:
+    """As a regular expression for a text, without re."""
+
+    def __init__(self, pattern):
+        self.pattern = pattern
+
+    def match(self, text):
+        return text.startswith(self.pattern)
+
+
+def ignore_warning(beginning, category):
+    """From now on, of the calling interpreter. `beginning` is plain text."""
+    warnings.filters.insert(0, ("ignore", _Beginning(beginning), category, None, 0))
+
+
 def _set_filters(filters):
     warnings.resetwarnings()
     for action, message, category, module, line in reversed(filters):

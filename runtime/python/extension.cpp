@@ -42,10 +42,10 @@ PyObject *create_as_cpython_does(PyObject *module, PyObject *const *values, Py_s
 bool ignore_wrong_warning(const std::string &name) {
   const KnownExtension *const known = known_extension(name);
   if (known == nullptr || known->wrong_warning == nullptr) return true;
-  const PyRef warnings = PyRef::steal(PyImport_ImportModule("warnings"));
-  if (!warnings) return false;
-  const PyRef done = PyRef::steal(PyObject_CallMethod(
-      warnings.get(), "filterwarnings", "ssO", "ignore", known->wrong_warning, PyExc_UserWarning));
+  const PyRef set_up = PyRef::steal(PyImport_ImportModule("interlock._set_up"));
+  if (!set_up) return false;
+  const PyRef done = PyRef::steal(PyObject_CallMethod(set_up.get(), "ignore_warning", "sO",
+                                                      known->wrong_warning, PyExc_UserWarning));
   return static_cast<bool>(done);
 }
 
