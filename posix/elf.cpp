@@ -290,12 +290,20 @@ Status ElfFile::read_relocations() {
   return are_inside ? Status() : wrong("its relocations are not inside the file");
 }
 
-std::vector<ElfFile::Address> ElfFile::places_of(std::string_view symbol) const {
-  std::vector<Address> places;
+std::vector<std::vector<ElfFile::Address>> ElfFile::places_of(
+    std::span<const std::string_view> symbols) const {
+  std::vector<std::vector<Address>> places(symbols.size());
+  // Of each symbol of the file, which of those it is; or none of them.
+  std::vector<std::size_t> which(symbols_.size(), symbols.size());
+  for (std::size_t i = 0; i < symbols_.size(); ++i) {
+    if (symbols_[i].st_shndx != SHN_UNDEF) continue;
+    const auto found = std::ranges::find(symbols, name_at(symbols_[i].st_name));
+    which[i] = static_cast<std::size_t>(found - symbols.begin());
+  }
   (void)for_each_relocation([&](const auto &each) {
     const std::uint64_t index = relocation_symbol(each);
-    if (index >= symbols_.size() || symbols_[index].st_shndx != SHN_UNDEF) return;
-    if (name_at(symbols_[index].st_name) == symbol) places.push_back(each.r_offset);
+    if (index < which.size() && which[index] < symbols.size())
+      places[which[index]].push_back(each.r_offset);
   });
   return places;
 }

@@ -72,8 +72,10 @@ class ElfFile {
   [[nodiscard]] Result<Calls> take_initialisers() noexcept;
   [[nodiscard]] Result<Calls> take_finalisers() noexcept;
 
-  /// Where the linker writes the address of a symbol that is defined elsewhere.
-  [[nodiscard]] std::vector<Address> places_of(std::string_view symbol) const;
+  /// Where the linker writes the addresses of symbols that are defined elsewhere: the places of
+  /// each.
+  [[nodiscard]] std::vector<std::vector<Address>> places_of(
+      std::span<const std::string_view> symbols) const;
 
   /// Changes a name of the file, its own or one that it needs, to another one of the same length.
   /// False if it has no such name, or something else is written in the same place: a symbol's name,

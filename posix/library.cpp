@@ -76,6 +76,31 @@ namespace {
   return {status.code(), "'" + path + "': " + status.message()};
 }
 
+/// What a library has to do with the Python C API.
+struct PythonUse {
+  bool takes;    // something from it
+  bool defines;  // parts of it
+};
+
+/// Reading it takes long, and each copy of what needs it asks.  Locks: the global lock.
+[[nodiscard]] Result<PythonUse> python_use(const std::string &path) {
+  struct Known {
+    FileIdentity file;
+    PythonUse use;
+  };
+  static auto *const known = new std::map<std::string, Known>;
+  Result<MappedFile> mapped = MappedFile::open(path);
+  if (!mapped.ok()) return mapped.status();
+  const FileIdentity identity = mapped.value().identity();
+  const auto found = known->find(path);
+  if (found != known->end() && found->second.file == identity) return found->second.use;
+  Result<ElfFile> file = ElfFile::open(mapped.value().bytes());
+  if (!file.ok()) return about(path, file.status());
+  const PythonUse use = {file.value().uses_python(), file.value().is_python()};
+  known->insert_or_assign(path, Known{identity, use});
+  return use;
+}
+
 /// Libraries that are loaded for as long as something else needs them, or this lives.
 class Handles {
  public:
@@ -220,12 +245,10 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Need
     const std::string name(each);
     const std::string found = find_file(file.search_path(), origin, name);
     if (found.empty()) continue;  // the linker knows it, or where to look
-    Result<MappedFile> mapped = MappedFile::open(found);
-    if (!mapped.ok()) return mapped.status();
-    Result<ElfFile> needed = ElfFile::open(mapped.value().bytes());
-    if (!needed.ok()) return about(found, needed.status());
-    const bool is_copied = copied == Needed::kAll || needed.value().uses_python();
-    if (is_copied && !needed.value().is_python()) {
+    Result<PythonUse> use = python_use(found);
+    if (!use.ok()) return use.status();
+    const bool is_copied = copied == Needed::kAll || use.value().takes;
+    if (is_copied && !use.value().defines) {
       Result<Library *> copy = load(found, copied);
       if (!copy.ok()) return copy.status();
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())

@@ -279,12 +279,11 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   const Address start = page_of(file.segments().front().p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
-  for (const auto &all :
-       {redirections, LibraryForks::redirections(), LibraryThreads::redirections()}) {
-    for (const Redirection &each : all) {
-      if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
-    }
-  }
+  std::vector<Redirection> all;
+  for (const auto &each :
+       {redirections, LibraryForks::redirections(), LibraryThreads::redirections()})
+    all.insert(all.end(), each.begin(), each.end());
+  if (!copy.redirect(file, all)) return refused("cannot redirect calls of", path);
   copy.save(file);
   return copy;
 }
@@ -307,22 +306,32 @@ LibraryCopy::~LibraryCopy() {
 
 /// The linker has found the function; what it wrote is written over, also where it has protected
 /// that since.
-bool LibraryCopy::redirect(const ElfFile &file, const Redirection &redirection) const {
-  void *const original = ::dlsym(RTLD_DEFAULT, redirection.name);
-  for (const Address each : file.places_of(redirection.name)) {
-    auto *const place = reinterpret_cast<void **>(base_ + each);
-    const auto *const first = reinterpret_cast<std::byte *>(place);
-    const bool is_inside =
-        first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
-    if (!is_inside || *place != original) continue;
-    const int protection = protection_at(file, each);
-    void *const page = reinterpret_cast<void *>(page_of(base_ + each));
-    const std::size_t size =
-        page_of(base_ + each + sizeof *place - 1) + page_size() - page_of(base_ + each);
-    const bool is_fixed = (protection & PROT_WRITE) == 0;
-    if (is_fixed && ::mprotect(page, size, protection | PROT_WRITE) != 0) return false;
-    *place = redirection.function;
-    if (is_fixed && ::mprotect(page, size, protection) != 0) return false;
+bool LibraryCopy::redirect(const ElfFile &file, Address address, const void *original,
+                           void *function) const {
+  auto *const place = reinterpret_cast<void **>(base_ + address);
+  const auto *const first = reinterpret_cast<std::byte *>(place);
+  const bool is_inside =
+      first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
+  if (!is_inside || *place != original) return true;
+  const int protection = protection_at(file, address);
+  void *const page = reinterpret_cast<void *>(page_of(base_ + address));
+  const std::size_t size =
+      page_of(base_ + address + sizeof *place - 1) + page_size() - page_of(base_ + address);
+  const bool is_fixed = (protection & PROT_WRITE) == 0;
+  if (is_fixed && ::mprotect(page, size, protection | PROT_WRITE) != 0) return false;
+  *place = function;
+  return !is_fixed || ::mprotect(page, size, protection) == 0;
+}
+
+bool LibraryCopy::redirect(const ElfFile &file, std::span<const Redirection> redirections) const {
+  std::vector<std::string_view> names;
+  for (const Redirection &each : redirections) names.emplace_back(each.name);
+  const std::vector<std::vector<Address>> places = file.places_of(names);
+  for (std::size_t i = 0; i < redirections.size(); ++i) {
+    const void *const original = ::dlsym(RTLD_DEFAULT, redirections[i].name);
+    for (const Address each : places[i]) {
+      if (!redirect(file, each, original, redirections[i].function)) return false;
+    }
   }
   return true;
 }

@@ -106,7 +106,9 @@ class LibraryCopy {
     std::swap(finalisers_, other.finalisers_);
     std::swap(data_, other.data_);
   }
-  [[nodiscard]] bool redirect(const ElfFile &file, const Redirection &redirection) const;
+  [[nodiscard]] bool redirect(const ElfFile &file, std::span<const Redirection> redirections) const;
+  [[nodiscard]] bool redirect(const ElfFile &file, ElfFile::Address address, const void *original,
+                              void *function) const;
   void save(const ElfFile &file);
 
   void *handle_ = nullptr;

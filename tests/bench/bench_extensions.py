@@ -18,46 +18,12 @@ import sys
 # The tables of OpenBLAS's threads are one for the process; here it is interpreters that use the processors.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
-import interlock
-
-KERNELS = ("multiply", "sort", "loop", "ufuncs")
+from numpy_kernels import KERNELS, run
 
 
-def run(kernel):
-    """(seconds, seconds of the processor) that a piece of work takes in the calling interpreter."""
-    import time
-
-    import numpy
-
-    random = numpy.random.default_rng(1)
-    if kernel == "multiply":
-        matrix = random.standard_normal((500, 500))
-        work, times = lambda: matrix @ matrix, 20
-    elif kernel == "sort":
-        values = random.standard_normal(300_000)
-        work, times = lambda: numpy.sort(values), 30
-    elif kernel == "loop":
-        values = random.standard_normal(100_000)
-
-        def add_up():
-            total = 0.0
-            for value in values:
-                total += value * 1.5
-
-        work, times = add_up, 20
-    else:
-        values = random.standard_normal(1_000_000)
-        work, times = lambda: numpy.sqrt(values * values + 1.0).sum(), 60
-    work()
-    start, processor = time.perf_counter(), time.thread_time()
-    for _ in range(times):
-        work()
-    return time.perf_counter() - start, time.thread_time() - processor
-
-
-def proportional_set_size():
-    """Bytes of the calling process: what it shares with others counts by its share."""
-    with open("/proc/self/smaps_rollup") as file:
+def proportional_set_size(pid):
+    """Bytes of a process: what it shares with others counts by its share."""
+    with open(f"/proc/{pid}/smaps_rollup") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("Pss:"))
 
 
@@ -141,6 +107,8 @@ def median_ratio(taken, way, other, index):
 
 
 def measure_kernels(rounds):
+    import interlock
+
     print(f"{'two at once against one':<24}{'':<20}{'time':>10}{'throughput':>12}{'processor time':>16}")
     reached = {}
     with interlock.Interpreter() as a, interlock.Interpreter() as b, contextlib.ExitStack() as stack:
@@ -166,34 +134,67 @@ def measure_kernels(rounds):
 
 
 MEMORY = """
-import sys
+import contextlib, os, sys
 sys.path.insert(0, {directory!r})
-import interlock
-import bench_extensions as bench
-with interlock.Interpreter() as a, interlock.Interpreter() as b:
-    for each in (a, b):
-        for kernel in bench.KERNELS: each.call(bench.run, kernel)
-    print(bench.proportional_set_size())
+import numpy_kernels as kernels
+with contextlib.ExitStack() as stack:
+    if {kind!r} == "process":
+        workers = [lambda function, *args: function(*args)]
+    elif {kind!r} == "pool":
+        import concurrent.futures, multiprocessing
+        context = multiprocessing.get_context("spawn")
+        pool = concurrent.futures.ProcessPoolExecutor(2, context, kernels.run_all, [context.Barrier(2)])
+        stack.callback(pool.shutdown)
+        for each in [pool.submit(len, "") for _ in range(2)]: each.result()
+        workers = []
+    else:
+        import interlock
+        others = [stack.enter_context(interlock.Interpreter()) for _ in range({count})]
+        workers = [each.call for each in others]
+        if {kind!r} == "main": workers.append(lambda function, *args: function(*args))
+    for worker in workers:
+        for kernel in kernels.MEMORY_KERNELS: worker(kernels.run, kernel)
+    print(os.getpid(), flush=True)
+    sys.stdin.read()
 """
 
 
+def process_tree(pid):
+    yield pid
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children") as file:
+            for child in file.read().split():
+                yield from process_tree(int(child))
+
+
+def memory_of(kind, count=0, processes=1):
+    """Bytes of programs of this kind that run at the same time, with their processes."""
+    program = MEMORY.format(directory=os.path.dirname(os.path.abspath(__file__)), kind=kind, count=count)
+    running = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    pids = [int(each.stdout.readline()) for each in running]
+    taken = sum(map(proportional_set_size, [each for pid in pids for each in process_tree(pid)]))
+    for each in running:
+        each.communicate()
+    return taken
+
+
 def measure_memory():
-    """Bytes of a process in which two interpreters have worked, and of two processes that have."""
-    program = MEMORY.format(directory=os.path.dirname(os.path.abspath(__file__)))
-    interpreters = int(subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True).stdout)
-    with contextlib.ExitStack() as stack:
-        workers = [stack.enter_context(contextlib.closing(Process())) for _ in range(2)]
-        for worker in workers:
-            for kernel in KERNELS:
-                worker.submit(run, kernel).result()
-        processes = sum(worker.submit(proportional_set_size).result() for worker in workers)
-    print(f"\n{'memory (PSS)':<44}{interpreters / 1e6:>7.0f} MB  in two interpreters of a process")
-    print(f"{'':<44}{processes / 1e6:>7.0f} MB  in two processes")
+    """Bytes of two interpreters that have worked, one of them the main one, and of two processes that have."""
+    interpreters, processes = memory_of("main", count=1), memory_of("process", processes=2)
+    print(f"\n{'memory (PSS)':<44}{interpreters / 1e6:>7.0f} MB  two interpreters: the main one and another")
+    print(f"{'':<44}{processes / 1e6:>7.0f} MB  two processes")
+    print(f"{'':<44}{memory_of('others', count=2) / 1e6:>7.0f} MB  two interpreters beside the main one")
+    print(f"{'':<44}{memory_of('pool') / 1e6:>7.0f} MB  ProcessPoolExecutor with two processes")
     return interpreters, processes
 
 
 def measure_images(rounds):
     """The images of NumPy in one interpreter after the other, which all live: (longest, largest for its file)."""
+    import interlock
+
     taken = {}
     with contextlib.ExitStack() as stack:
         for n in range(rounds + 1):
@@ -218,6 +219,7 @@ def private_memory():
 
 def measure_cycles(cycles):
     """Bytes that an interpreter with NumPy leaves when it has ended."""
+    import interlock
 
     def cycle():
         with interlock.Interpreter() as interpreter:

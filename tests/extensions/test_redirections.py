@@ -87,7 +87,6 @@ class GilState(support.TestCase):
             for _ in range(100):
                 self.assertEqual(i.call(ask, "enter_from_thread"), i.id)
 
-
     def test_a_destructor_that_takes_the_gil_ends_there(self):
         """There is none any more: CPython's own PyGILState_Ensure() crashes or waits for ever then."""
         out, _ = self.run_program(TAKING, str(place), env=os.environ | {"TAKING_DESCRIPTOR": "1"})

@@ -51,8 +51,8 @@ bool is_in_file(const ElfFile &file, ElfFile::Address address, std::uint64_t siz
 Names names_of(const ElfFile &file) {
   Names names{std::string(file.soname()), std::string(file.search_path()), {}, {}};
   for (const std::string_view each : file.needed()) names.needed.emplace_back(each);
-  for (const char *const each : {"getenv", "PyErr_Clear", "pthread_create", ""})
-    names.of_symbols.push_back(file.places_of(each));
+  constexpr std::string_view kSymbols[] = {"getenv", "PyErr_Clear", "pthread_create", ""};
+  names.of_symbols = file.places_of(kSymbols);
   return names;
 }
 

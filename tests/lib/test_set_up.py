@@ -11,7 +11,6 @@ from unittest import mock
 
 import support
 
-
 LOADED = """
 import interlock
 with interlock.Interpreter() as i:
