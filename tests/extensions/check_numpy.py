@@ -45,7 +45,9 @@ def outcomes(packages, where, pattern):
     with tempfile.TemporaryDirectory(prefix="numpy-") as place:
         file = pathlib.Path(place, "results.xml")
         path = f"{packages.python.parent}{os.pathsep}{os.environ['PATH']}"
-        subprocess.run([packages.python, "-c", PROGRAM, where, file, pattern], cwd=place, env=os.environ | {"PATH": path})
+        subprocess.run(
+            [packages.python, "-c", PROGRAM, where, file, pattern], cwd=place, env=os.environ | {"PATH": path}
+        )
         if not file.exists():
             sys.exit(f"numpy.test() has no results: {where}")
         cases = xml.etree.ElementTree.parse(file).getroot().iter("testcase")
