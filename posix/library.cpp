@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "posix/library_copy.hpp"
+#include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
 
 namespace interlock {
@@ -231,8 +232,9 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Need
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())
         return about(library.path, status);
       library.needs.push_back(copy.value());
-    } else if (const Status status = shared.open(found); !status.ok()) {
-      return status;
+    } else {
+      if (const Status status = shared.open(found); !status.ok()) return status;
+      tell_linker(file.header(), directory_of(found), name);
     }
   }
   return {};
@@ -254,7 +256,7 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   // If it has no name that can be changed nobody can need it, and mostly nobody does.
   if (!rename(file, before, library->name).ok()) library->name.clear();
   file.make_private();
-  Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file, redirections_);
+  Result<LibraryCopy> copy = LibraryCopy::load(path, library->name, mapped, file, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
   LibraryThreads::add(library->copy.memory());

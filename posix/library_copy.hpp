@@ -57,10 +57,11 @@ class MappedFile {
 class LibraryCopy {
  public:
   /// Loads `original`, the file `path` with what was changed in `file`. Nothing of it runs yet, but
-  /// for what the dynamic linker calls to find addresses.
+  /// for what the dynamic linker calls to find addresses. `name`: by which others may need it, as
+  /// `file` says, or nothing.
   /// Thread: with the global lock held.  Errors: kEINVAL; kESYSTEM with what the linker says.
-  [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const MappedFile &original,
-                                                ElfFile &file,
+  [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const std::string &name,
+                                                const MappedFile &original, ElfFile &file,
                                                 std::span<const Redirection> redirections);
   LibraryCopy() noexcept = default;
   LibraryCopy(LibraryCopy &&other) noexcept { swap(other); }

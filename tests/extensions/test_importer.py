@@ -31,6 +31,7 @@ def setUpModule():
     if CAN_BE_EXPORTED:
         fixtures.compile_counting(place, "exported", exported)
         fixtures.compile_counting(place, "exported_own", exported_own)
+    fixtures.compile_shared("preferring.c", place / f"preferring{fixtures.SUFFIX}")
     fixtures.compile_shared("resolving.c", place / f"resolving{fixtures.SUFFIX}")
     plain, python = place / "libplain.so", place / "libpython_user.so"
     fixtures.compile_shared("counting_library.c", plain, "-Wl,-soname,libplain.so")
@@ -115,6 +116,9 @@ class Importer(support.TestCase):
         """As modules of SciPy, which say that they support interpreters, keep NumPy's table of functions."""
         one, other = self.interpreter(), self.interpreter()
         self.assertEqual([self.count(each, "own_with_table") for each in (one, other, one)], [1, 1, 2])
+
+    def test_what_it_defines_comes_before_what_the_program_has(self):
+        self.assertEqual(self.interpreter().call(call_in_module, "preferring", "use", 0), (1001, 1002, 1000))
 
     def test_modules_of_the_standard_library_are_loaded_as_ever(self):
         def images():

@@ -54,6 +54,7 @@ void ask(ElfFile &file) {
   (void)file.search_path();
   (void)file.needed();
   (void)file.make_private();
+  file.prefer_own_symbols();
   (void)file.rename(name, std::string(name.size(), 'x'));
 }
 
