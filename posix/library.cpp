@@ -15,6 +15,7 @@
 #include <set>
 #include <vector>
 
+#include "posix/library_calls.hpp"
 #include "posix/library_copy.hpp"
 #include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
@@ -259,7 +260,8 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   Result<LibraryCopy> copy = LibraryCopy::load(path, library->name, mapped, file, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
-  LibraryThreads::add(library->copy.memory());
+  LibraryCalls::add(library->copy.memory());
+  LibraryThreads::add(library->copy.memory(), library->copy.handle());
   return library;
 }
 
@@ -295,7 +297,10 @@ PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
 
-void PrivateLibraries::reset_after_fork() noexcept { LibraryThreads::reset_after_fork(); }
+void PrivateLibraries::reset_after_fork() noexcept {
+  LibraryCalls::reset_after_fork();
+  LibraryThreads::reset_after_fork();
+}
 
 bool PrivateLibraries::are_possible() noexcept { return true; }
 

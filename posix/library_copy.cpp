@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "posix/library_calls.hpp"
 #include "posix/library_file.hpp"
 #include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
@@ -227,7 +228,8 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   const Address start = page_of(file.segments().front().p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
-  for (const auto &all : {redirections, LibraryThreads::redirections()}) {
+  for (const auto &all :
+       {redirections, LibraryCalls::redirections(), LibraryThreads::redirections()}) {
     for (const Redirection &each : all) {
       if (!copy.redirect(file, each)) return refused("cannot redirect calls of", path);
     }
@@ -252,16 +254,17 @@ LibraryCopy::~LibraryCopy() {
   return PROT_READ | PROT_WRITE;
 }
 
-/// The linker has found the function; what it wrote is written over, also where it has protected
-/// that since.
+/// The linker has found the function, in the program or in what the copy needs; what it wrote is
+/// written over, also where it has protected that since.
 bool LibraryCopy::redirect(const ElfFile &file, const Redirection &redirection) const {
-  void *const original = ::dlsym(RTLD_DEFAULT, redirection.name);
+  const void *const of_program = ::dlsym(RTLD_DEFAULT, redirection.name);
+  const void *const of_needed = ::dlsym(handle_, redirection.name);
   for (const Address each : file.places_of(redirection.name)) {
     auto *const place = reinterpret_cast<void **>(base_ + each);
     const auto *const first = reinterpret_cast<std::byte *>(place);
     const bool is_inside =
         first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
-    if (!is_inside || *place != original) continue;
+    if (!is_inside || *place == nullptr || (*place != of_program && *place != of_needed)) continue;
     const int protection = protection_at(file, each);
     void *const page = reinterpret_cast<void *>(page_of(base_ + each));
     const std::size_t size =
@@ -315,9 +318,11 @@ void LibraryCopy::stop() const {
     if (is_function(functions[i])) reinterpret_cast<Function>(functions[i])();
   }
   if (finalisers_.function != 0) reinterpret_cast<Function>(base_ + finalisers_.function)();
+  LibraryCalls::finish(memory_);
 }
 
 void LibraryCopy::restore() const {
+  LibraryCalls::forget(memory_);
   for (const Data &each : data_) {
     std::ranges::copy(each.before, each.start);
     clear(each.start + each.before.size(), each.zeros);
