@@ -11,11 +11,12 @@ namespace interlock {
 namespace {
 
 /// What relocations are called that write the address of a symbol, or its place in thread-local
-/// storage, and those of an address that is known but for where the file is loaded to.
+/// storage that is not static, and those of an address that is known but for where the file is
+/// loaded to.
 struct Relocations {
   unsigned absolute;  // adds to the address
   unsigned of_process[3];
-  unsigned of_thread[4];
+  unsigned of_thread[3];
   unsigned relative;
   unsigned resolved;  // by a function at that address
 };
@@ -26,7 +27,7 @@ constexpr int kMachine = EM_X86_64;
 constexpr Relocations kKinds = {
     .absolute = R_X86_64_64,
     .of_process = {R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT},
-    .of_thread = {R_X86_64_DTPMOD64, R_X86_64_DTPOFF64, R_X86_64_TPOFF64, R_X86_64_TLSDESC},
+    .of_thread = {R_X86_64_DTPMOD64, R_X86_64_DTPOFF64, R_X86_64_TLSDESC},
     .relative = R_X86_64_RELATIVE,
     .resolved = R_X86_64_IRELATIVE};
 #elif defined(__aarch64__)
@@ -34,8 +35,7 @@ constexpr int kMachine = EM_AARCH64;
 constexpr Relocations kKinds = {
     .absolute = R_AARCH64_ABS64,
     .of_process = {R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_JUMP_SLOT},
-    .of_thread = {R_AARCH64_TLS_DTPMOD, R_AARCH64_TLS_DTPREL, R_AARCH64_TLS_TPREL,
-                  R_AARCH64_TLSDESC},
+    .of_thread = {R_AARCH64_TLS_DTPMOD, R_AARCH64_TLS_DTPREL, R_AARCH64_TLSDESC},
     .relative = R_AARCH64_RELATIVE,
     .resolved = R_AARCH64_IRELATIVE};
 #elif defined(__arm__)
