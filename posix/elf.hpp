@@ -47,6 +47,8 @@ class ElfFile {
   [[nodiscard]] std::string_view search_path() const noexcept {
     return has(DT_RUNPATH) ? text_of(DT_RUNPATH) : text_of(DT_RPATH);
   }
+  /// Whether what it needs searches there, too.
+  [[nodiscard]] bool is_search_inherited() const noexcept { return !has(DT_RUNPATH); }
   [[nodiscard]] std::vector<std::string_view> needed() const;
   /// Whether it takes something from the Python C API, and so keeps what belongs to an interpreter.
   [[nodiscard]] bool uses_python() const noexcept { return uses_python_; }

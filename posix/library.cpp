@@ -96,6 +96,18 @@ class Handles {
     all_.push_back(handle);
     return {};
   }
+  /// What `file` needs as `name`, and finds at `found`. It is not always enough to open that: the
+  /// linker may not know it by the name then, or not find what it needs itself.
+  [[nodiscard]] Status open_needed(const ElfFile &file, const std::string &name,
+                                   const std::string &found, const std::string &origin) {
+    const Status status = open(found);
+    if (status.ok() && linker_knows(name)) return status;
+    const std::string directories = with_origin(std::string(file.search_path()), origin);
+    void *const needing =
+        load_as_needed(file.header(), name, directories, file.is_search_inherited());
+    if (needing != nullptr) all_.push_back(needing);
+    return status.ok() ? status : open(found);
+  }
 
  private:
   std::vector<void *> all_;
@@ -233,9 +245,8 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Need
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())
         return about(library.path, status);
       library.needs.push_back(copy.value());
-    } else {
-      if (const Status status = shared.open(found); !status.ok()) return status;
-      tell_linker(file.header(), directory_of(found), name);
+    } else if (const Status status = shared.open_needed(file, name, found, origin); !status.ok()) {
+      return status;
     }
   }
   return {};

@@ -222,7 +222,11 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
     return refused("cannot map the code of", path);
   }
   copy.handle_ = handle;
-  if (is_named) tell_linker(file.header(), named.directory(), name);
+  if (is_named) {
+    void *const needing = load_as_needed(file.header(), name, named.directory(), false);
+    if (needing == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
+    ::dlclose(needing);
+  }
   rename_for_people(*library, path, number);
   const ElfFile::Segment &last = file.segments().back();
   const Address start = page_of(file.segments().front().p_vaddr);

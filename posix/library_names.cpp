@@ -12,16 +12,6 @@
 namespace interlock {
 namespace {
 
-[[nodiscard]] bool is_known(const std::string &name) {
-  void *const handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
-  if (handle == nullptr) {
-    (void)::dlerror();
-    return false;
-  }
-  ::dlclose(handle);
-  return true;
-}
-
 /// A shared object with names, and nothing else.
 class Names {
  public:
@@ -100,7 +90,7 @@ class Names {
   Names names;
   names.add(DT_SONAME, name);
   void *const handle = names.load(like);
-  const bool knows = handle != nullptr && is_known(name);
+  const bool knows = handle != nullptr && linker_knows(name);
   if (handle != nullptr) ::dlclose(handle);
   return knows;
 }
@@ -112,13 +102,22 @@ bool linker_knows_sonames(const ElfFile::Header &like) {
   return knows;
 }
 
-void tell_linker(const ElfFile::Header &like, const std::string &directory,
-                 const std::string &name) {
-  if (is_known(name)) return;
+bool linker_knows(const std::string &name) {
+  void *const handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (handle == nullptr) {
+    (void)::dlerror();
+    return false;
+  }
+  ::dlclose(handle);
+  return true;
+}
+
+void *load_as_needed(const ElfFile::Header &like, const std::string &name,
+                     const std::string &directories, bool is_inherited) {
   Names names;
   names.add(DT_NEEDED, name);
-  names.add(DT_RUNPATH, directory);
-  if (void *const handle = names.load(like)) ::dlclose(handle);
+  names.add(is_inherited ? DT_RPATH : DT_RUNPATH, directories);
+  return names.load(like);
 }
 
 }  // namespace interlock

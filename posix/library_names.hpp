@@ -14,9 +14,13 @@ namespace interlock {
 /// Whether the linker knows a library by the name in its file.
 [[nodiscard]] bool linker_knows_sonames(const ElfFile::Header &like);
 
-/// Lets the linker know what is loaded from `directory` by its `name`, if it does not. `like`: of a
-/// file that this process takes. What comes of it is seen when something needs that name.
-void tell_linker(const ElfFile::Header &like, const std::string &directory,
-                 const std::string &name);
+/// Whether it takes something that is loaded for what is needed as `name`.
+[[nodiscard]] bool linker_knows(const std::string &name);
+
+/// Has the linker load `name` for something that needs it and searches for it in `directories`,
+/// with colons between them; and if `is_inherited`, for what `name` needs, too (DT_RPATH; musl does
+/// that always). `like`: of a file that this process takes. A handle for dlclose(), or null.
+[[nodiscard]] void *load_as_needed(const ElfFile::Header &like, const std::string &name,
+                                   const std::string &directories, bool is_inherited);
 
 }  // namespace interlock

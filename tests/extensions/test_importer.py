@@ -39,6 +39,13 @@ def setUpModule():
     fixtures.compile_shared("counting_library.c", place / "libnameless.so")
     nameless = (f"-L{place}", "-lnameless", "-Wl,-rpath,$ORIGIN")
     fixtures.compile_counting(place, "needs_nameless", multi, "-DCOUNTING_LIBRARY", *nameless)
+    inner, chained = place / "libinner.so", place / "libchained.so"
+    fixtures.compile_shared("counting_library.c", inner, "-Dlibrary_count=inner_count", "-Wl,-soname,libinner.so")
+    fixtures.compile_shared(
+        "counting_library.c", chained, "-Wl,-soname,libchained.so", "-Wl,--no-as-needed", f"-L{place}", "-linner"
+    )
+    inherited = ("-Wl,--disable-new-dtags", "-Wl,-rpath,$ORIGIN", f"-Wl,-rpath-link,{place}")
+    fixtures.compile_counting(place, "needs_chained", multi, "-DCOUNTING_LIBRARY", chained, *inherited)
     for name, library in (("needs_plain", plain), ("needs_python", python), ("needs_python_too", python)):
         fixtures.compile_counting(place, name, multi, "-DCOUNTING_LIBRARY", library, "-Wl,-rpath,$ORIGIN")
     sys.path.insert(0, str(place))
@@ -257,7 +264,7 @@ class Libraries(support.TestCase):
 
     def test_another_one_is_shared(self):
         one, other = self.interpreter(), self.interpreter()
-        for module in ("needs_plain", "needs_nameless"):
+        for module in ("needs_plain", "needs_nameless", "needs_chained"):
             with self.subTest(module=module):
                 before = one.call(call_in_module, module, "count_in_library")
                 self.assertEqual(other.call(call_in_module, module, "count_in_library"), before + 1)
