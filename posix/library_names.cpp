@@ -4,8 +4,9 @@
 #include <dlfcn.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "posix/library_file.hpp"
 
