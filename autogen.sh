@@ -18,7 +18,9 @@ usage: ./autogen.sh                             make configure, as autoreconf do
        ./autogen.sh check [configure options]   set all up, build, run the tests
 
        ./autogen.sh packages NAME...            install Debian packages that are missing
-       ./autogen.sh source PACKAGE DIRECTORY    get the distribution's source of a package
+       ./autogen.sh source PACKAGE DIRECTORY [SUITE]
+                                                get the distribution's source of a package
+       ./autogen.sh python-source DIRECTORY     get the source of CPython $python_release, python.tar.xz
 
 demo and check install packages where apt-get is there (as root, or with sudo), and build CPython
 $python_release once, into $cache, where the system has none that is new enough.
@@ -243,8 +245,14 @@ case ${1-} in
     [ -n "$has_apt" ] || fail "this is no system with apt-get: the source of $2 cannot be had"
     cd "$3"
     # shellcheck disable=SC1091
-    fetch_from_distribution "$2" "$(. /etc/os-release && echo "$VERSION_CODENAME")" ||
+    fetch_from_distribution "$2" "${4-$(. /etc/os-release && echo "$VERSION_CODENAME")}" ||
       { tail -5 apt.log >&2; fail "the source of $2 could not be had"; }
+    ;;
+  python-source)
+    look_for_apt
+    mkdir -p "$cache"
+    cd "$2"
+    fetch_python
     ;;
   -h | --help)
     usage

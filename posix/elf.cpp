@@ -11,22 +11,51 @@
 namespace interlock {
 namespace {
 
+/// What relocations are called that write the address of a symbol, or its place in thread-local
+/// storage that is not static, and those of an address that is known but for where the file is
+/// loaded to.
+struct Relocations {
+  unsigned absolute;  // adds to the address
+  unsigned of_process[3];
+  unsigned of_thread[3];
+  unsigned relative;
+  unsigned resolved;  // by a function at that address
+};
+
 // What the dynamic linker of this process takes.
 #if defined(__x86_64__) && defined(__LP64__)
 constexpr int kMachine = EM_X86_64;
-constexpr unsigned kCallsResolver = R_X86_64_IRELATIVE;
+constexpr Relocations kKinds = {
+    .absolute = R_X86_64_64,
+    .of_process = {R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT},
+    .of_thread = {R_X86_64_DTPMOD64, R_X86_64_DTPOFF64, R_X86_64_TLSDESC},
+    .relative = R_X86_64_RELATIVE,
+    .resolved = R_X86_64_IRELATIVE};
 #elif defined(__aarch64__)
 constexpr int kMachine = EM_AARCH64;
-constexpr unsigned kCallsResolver = R_AARCH64_IRELATIVE;
+constexpr Relocations kKinds = {
+    .absolute = R_AARCH64_ABS64,
+    .of_process = {R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_JUMP_SLOT},
+    .of_thread = {R_AARCH64_TLS_DTPMOD, R_AARCH64_TLS_DTPREL, R_AARCH64_TLSDESC},
+    .relative = R_AARCH64_RELATIVE,
+    .resolved = R_AARCH64_IRELATIVE};
 #elif defined(__arm__)
 constexpr int kMachine = EM_ARM;
-constexpr unsigned kCallsResolver = R_ARM_IRELATIVE;
+constexpr Relocations kKinds = {.absolute = R_ARM_ABS32,
+                                .of_process = {R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_JUMP_SLOT},
+                                .of_thread = {},
+                                .relative = R_ARM_RELATIVE,
+                                .resolved = R_ARM_IRELATIVE};
 #elif defined(__i386__)
 constexpr int kMachine = EM_386;
-constexpr unsigned kCallsResolver = R_386_IRELATIVE;
+constexpr Relocations kKinds = {.absolute = R_386_32,
+                                .of_process = {R_386_32, R_386_GLOB_DAT, R_386_JMP_SLOT},
+                                .of_thread = {},
+                                .relative = R_386_RELATIVE,
+                                .resolved = R_386_IRELATIVE};
 #else
 constexpr int kMachine = EM_NONE;  // any, whose relocations are not known
-constexpr unsigned kCallsResolver = 0;
+constexpr Relocations kKinds = {};
 #endif
 constexpr int kClass = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
 constexpr int kByteOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
@@ -270,7 +299,7 @@ bool ElfFile::for_each_relocation(Visit visit) const {
     const std::uint64_t count = value_of(size) / sizeof(Relocation);
     const auto all = mapped<Relocation>(static_cast<Address>(value_of(table)), count);
     if (all.size() != count) return false;
-    for (const Relocation &each : all) visit(each);
+    for (Relocation &each : all) visit(each);
     return true;
   };
   ElfW(Rela) *const with_addend = nullptr;
@@ -283,9 +312,9 @@ bool ElfFile::for_each_relocation(Visit visit) const {
 
 Status ElfFile::read_relocations() {
   if (has(DT_TEXTREL) || (value_of(DT_FLAGS) & DF_TEXTREL) != 0) is_changed_early_ = true;
-  if (kCallsResolver == 0) is_changed_early_ = true;
+  if (kKinds.resolved == 0) is_changed_early_ = true;
   const bool are_inside = for_each_relocation([this](const auto &each) {
-    if (relocation_type(each) == kCallsResolver) is_changed_early_ = true;
+    if (relocation_type(each) == kKinds.resolved) is_changed_early_ = true;
   });
   return are_inside ? Status() : wrong("its relocations are not inside the file");
 }
@@ -404,14 +433,41 @@ Result<ElfFile::Calls> ElfFile::take_finalisers() noexcept {
   return take_calls({DT_FINI, DT_FINI_ARRAY, DT_FINI_ARRAYSZ});
 }
 
-bool ElfFile::prefer_own_symbols() noexcept {
+template <typename Relocation>
+void ElfFile::bind(Relocation &relocation) const noexcept {
+  const std::uint64_t index = relocation_symbol(relocation);
+  if (index == 0 || index >= symbols_.size()) return;
+  const Symbol &symbol = symbols_[index];
+  if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS) return;
+  const unsigned type = relocation_type(relocation);
+  const bool is_of_thread = type_of(symbol.st_info) == STT_TLS;
+  const std::span<const unsigned> kinds =
+      is_of_thread ? std::span<const unsigned>(kKinds.of_thread) : kKinds.of_process;
+  if (type == 0 || std::ranges::find(kinds, type) == kinds.end()) return;
+  if constexpr (requires { relocation.r_addend; }) {
+    relocation.r_addend = static_cast<decltype(relocation.r_addend)>(
+        symbol.st_value + static_cast<Address>(relocation.r_addend));
+  } else {
+    const std::span<Address> place = mapped<Address>(relocation.r_offset, 1);
+    if (is_of_thread || place.empty()) return;
+    place.front() = symbol.st_value + (type == kKinds.absolute ? place.front() : 0);
+  }
+  // Without a symbol it is of this file.
+  if (is_of_thread) {
+    relocation.r_info = type;
+  } else {
+    const bool is_resolved = type_of(symbol.st_info) == STT_GNU_IFUNC;
+    relocation.r_info = is_resolved ? kKinds.resolved : kKinds.relative;
+  }
+}
+
+void ElfFile::prefer_own_symbols() noexcept {
   if (Entry *const flags = entry_of(DT_FLAGS)) {
     flags->d_un.d_val |= DF_SYMBOLIC;
-    return true;
+  } else if (Entry *const unused = entry_of(kIgnored)) {
+    *unused = {.d_tag = DT_SYMBOLIC, .d_un = {}};
   }
-  Entry *const unused = entry_of(kIgnored);
-  if (unused != nullptr) *unused = {.d_tag = DT_SYMBOLIC, .d_un = {}};
-  return unused != nullptr;
+  if (kMachine != EM_NONE) (void)for_each_relocation([this](auto &each) { bind(each); });
 }
 
 std::size_t ElfFile::make_private() noexcept {

@@ -35,6 +35,9 @@ class ElfFile {
   /// Errors: kEINVAL, saying what is wrong with the file.
   [[nodiscard]] static Result<ElfFile> open(std::span<std::byte> bytes);
 
+  [[nodiscard]] const Header &header() const noexcept {
+    return *reinterpret_cast<const Header *>(bytes_.data());
+  }
   /// Of PT_LOAD, in the order of the file: what is mapped. Their bytes are inside the file.
   [[nodiscard]] const std::vector<Segment> &segments() const noexcept { return segments_; }
   /// The name that others need it by, or nothing.
@@ -44,6 +47,8 @@ class ElfFile {
   [[nodiscard]] std::string_view search_path() const noexcept {
     return has(DT_RUNPATH) ? text_of(DT_RUNPATH) : text_of(DT_RPATH);
   }
+  /// Whether what it needs searches there, too.
+  [[nodiscard]] bool is_search_inherited() const noexcept { return !has(DT_RUNPATH); }
   [[nodiscard]] std::vector<std::string_view> needed() const;
   /// Whether it takes something from the Python C API, and so keeps what belongs to an interpreter.
   [[nodiscard]] bool uses_python() const noexcept { return uses_python_; }
@@ -82,8 +87,10 @@ class ElfFile {
   /// or another name that this one ends with.
   [[nodiscard]] bool rename(std::string_view name, std::string_view other) noexcept;
   /// What it defines comes before what others define by the same name: nothing that the program has
-  /// takes its place. After take_initialisers() and take_finalisers(). False if there is no room.
-  bool prefer_own_symbols() noexcept;
+  /// takes its place. After take_initialisers() and take_finalisers(). DF_SYMBOLIC says so to the
+  /// GNU linker; musl's knows no such flag, and finds no symbol to look for where the address is
+  /// known.
+  void prefer_own_symbols() noexcept;
   /// Makes symbols that are the same for the whole process ordinary ones: STB_GNU_UNIQUE, to which
   /// C++ compilers turn static variables of inline functions and templates. Returns how many.
   std::size_t make_private() noexcept;
@@ -99,6 +106,8 @@ class ElfFile {
   [[nodiscard]] Status check_tables();
   template <typename Visit>
   [[nodiscard]] bool for_each_relocation(Visit visit) const;
+  template <typename Relocation>
+  void bind(Relocation &relocation) const noexcept;
   void find_tables();
   struct CallTags {
     std::int64_t function;

@@ -15,7 +15,9 @@
 #include <set>
 #include <vector>
 
+#include "posix/library_calls.hpp"
 #include "posix/library_copy.hpp"
+#include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
 
 namespace interlock {
@@ -118,6 +120,18 @@ class Handles {
     }
     all_.push_back(handle);
     return {};
+  }
+  /// What `file` needs as `name`, and finds at `found`. It is not always enough to open that: the
+  /// linker may not know it by the name then, or not find what it needs itself.
+  [[nodiscard]] Status open_needed(const ElfFile &file, const std::string &name,
+                                   const std::string &found, const std::string &origin) {
+    const Status status = open(found);
+    if (status.ok() && linker_knows(name)) return status;
+    const std::string directories = with_origin(std::string(file.search_path()), origin);
+    void *const needing =
+        load_as_needed(file.header(), name, directories, file.is_search_inherited());
+    if (needing != nullptr) all_.push_back(needing);
+    return status.ok() ? status : open(found);
   }
 
  private:
@@ -254,7 +268,7 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Need
       if (const Status status = rename(file, name, copy.value()->name); !status.ok())
         return about(library.path, status);
       library.needs.push_back(copy.value());
-    } else if (const Status status = shared.open(found); !status.ok()) {
+    } else if (const Status status = shared.open_needed(file, name, found, origin); !status.ok()) {
       return status;
     }
   }
@@ -277,10 +291,11 @@ Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
   // If it has no name that can be changed nobody can need it, and mostly nobody does.
   if (!rename(file, before, library->name).ok()) library->name.clear();
   file.make_private();
-  Result<LibraryCopy> copy = LibraryCopy::load(path, mapped, file, redirections_);
+  Result<LibraryCopy> copy = LibraryCopy::load(path, library->name, mapped, file, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
-  LibraryThreads::add(library->copy.memory());
+  LibraryCalls::add(library->copy.memory());
+  LibraryThreads::add(library->copy.memory(), library->copy.handle());
   return library;
 }
 
@@ -318,7 +333,10 @@ PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = de
 
 void PrivateLibraries::leave_finaliser() noexcept { LibraryCopy::leave_finaliser(); }
 
-void PrivateLibraries::reset_after_fork() noexcept { LibraryThreads::reset_after_fork(); }
+void PrivateLibraries::reset_after_fork() noexcept {
+  LibraryCalls::reset_after_fork();
+  LibraryThreads::reset_after_fork();
+}
 
 bool PrivateLibraries::are_possible() noexcept { return true; }
 

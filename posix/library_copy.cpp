@@ -9,14 +9,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/check.hpp"
-#include "posix/library_forks.hpp"
+#include "posix/library_calls.hpp"
+#include "posix/library_file.hpp"
+#include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
 
 extern char **environ;
@@ -36,53 +37,6 @@ using Address = ElfFile::Address;
   return {Code::kESYSTEM, what + " '" + path + "': " + std::strerror(errno)};
 }
 
-/// A path of the same file that nobody else uses: the linker would take a name that it knows for
-/// the library that it knows by it. `number` is written as "/" and "/." between directory and file.
-[[nodiscard]] std::string spelled(const std::string &path, std::uint64_t number) {
-  const std::size_t slash = path.rfind('/');
-  std::string ways = "/";
-  for (; number != 0; number >>= 1) ways += (number & 1) != 0 ? "/./" : "//";
-  return path.substr(0, slash == std::string::npos ? 0 : slash) + ways + path.substr(slash + 1);
-}
-
-[[nodiscard]] std::uint64_t next_number() noexcept {
-  static std::atomic<std::uint64_t> last{0};
-  return ++last;
-}
-
-/// A file without a name, or that soon has none.
-struct EmptyFile {
-  int descriptor = -1;
-  std::string path;  // for the linker
-  bool has_name = false;
-
-  EmptyFile() noexcept = default;
-  EmptyFile(const EmptyFile &) = delete;
-  EmptyFile &operator=(const EmptyFile &) = delete;
-  ~EmptyFile() {
-    if (descriptor >= 0) ::close(descriptor);
-    if (has_name) ::unlink(path.c_str());
-  }
-  [[nodiscard]] bool open(const std::string &name) {
-#ifdef MFD_CLOEXEC
-#ifdef MFD_EXEC
-    descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_EXEC);
-    if (descriptor < 0 && errno == EINVAL)  // Linux before 6.3
-#endif
-      descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC);
-    path = "/proc/self/fd/" + std::to_string(descriptor);
-    if (descriptor >= 0 && ::access(path.c_str(), R_OK) == 0) return true;
-    if (descriptor >= 0) ::close(descriptor);
-#endif
-    const char *const directory = std::getenv("TMPDIR");
-    path = std::string(directory != nullptr && *directory != 0 ? directory : "/tmp") + "/" + name +
-           ".XXXXXX";
-    descriptor = ::mkostemp(path.data(), O_CLOEXEC);
-    has_name = descriptor >= 0;
-    return has_name;
-  }
-};
-
 [[nodiscard]] int protection_of(const ElfFile::Segment &segment) noexcept {
   return ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
          ((segment.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
@@ -100,14 +54,14 @@ class Copying {
     }
   }
   /// Writes the copy, all but what lend() brings.
-  [[nodiscard]] bool write(int descriptor) {
+  [[nodiscard]] bool write(const LinkerFile &to) {
     std::uint64_t end = file_.headers_end();
     for (const ElfFile::Segment &each : file_.segments())
       end = std::max(end, std::uint64_t{each.p_offset} + each.p_filesz);
-    if (::ftruncate(descriptor, static_cast<off_t>(end)) != 0) return false;
-    if (!write_part(descriptor, 0, file_.headers_end())) return false;
+    if (::ftruncate(to.descriptor(), static_cast<off_t>(end)) != 0) return false;
+    if (!write_part(to, 0, file_.headers_end())) return false;
     return std::ranges::all_of(file_.segments(), [&](const ElfFile::Segment &each) {
-      return write_part(descriptor, each.p_offset, each.p_filesz - lent_of(each));
+      return write_part(to, each.p_offset, each.p_filesz - lent_of(each));
     });
   }
   /// Puts the pages of the original where `base` has none.
@@ -154,17 +108,9 @@ class Copying {
     }
     return 0;
   }
-  [[nodiscard]] bool write_part(int descriptor, std::uint64_t offset, std::uint64_t size) {
-    const std::byte *const from = original_.bytes().data();
-    for (std::uint64_t at = offset; at != offset + size;) {
-      const ssize_t count =
-          ::pwrite(descriptor, from + at, offset + size - at, static_cast<off_t>(at));
-      if (count < 0 && errno == EINTR) continue;
-      if (count <= 0) return false;
-      at += static_cast<std::uint64_t>(count);
-    }
+  [[nodiscard]] bool write_part(const LinkerFile &to, std::uint64_t offset, std::uint64_t size) {
     written_ += size;
-    return true;
+    return to.write(offset, original_.bytes().subspan(offset, size));
   }
 
   const MappedFile &original_;
@@ -197,13 +143,11 @@ void clear(std::byte *start, std::size_t size) noexcept {
 
 /// Lets a library say that it is `path`, in another spelling: debuggers find its symbols, and it
 /// finds the files beside it, while no such name leads to it. Nothing depends on it.
-void rename_for_people([[maybe_unused]] link_map &library, [[maybe_unused]] const std::string &path,
-                       [[maybe_unused]] std::uint64_t number) {
-#ifdef __GLIBC__  // whose names are from malloc(); those of others are part of something else
+void rename_for_people(link_map &library, const std::string &path, std::uint64_t number) {
+  // glibc frees it with the library; musl never does. The old one is not freed: others may be
+  // reading it, and in musl it is part of something else.
   char *const name = ::strdup(spelled(path, number).c_str());
-  // The old one is not freed: others may be reading it.
   if (name != nullptr) library.l_name = name;
-#endif
 }
 
 [[nodiscard]] std::string linker_error(const std::string &copy_path, const std::string &path) {
@@ -242,13 +186,18 @@ MappedFile::~MappedFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile &original,
-                                      ElfFile &file, std::span<const Redirection> redirections) {
-  const std::uint64_t number = next_number();
-  EmptyFile empty;
+Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string &name,
+                                      const MappedFile &original, ElfFile &file,
+                                      std::span<const Redirection> redirections) {
+  const std::uint64_t number = next_spelling();
+  LinkerFile written;
   constexpr std::size_t kLongestName = 200;  // the system adds to it
   const std::string base_name = path.substr(path.rfind('/') + 1, kLongestName);
-  if (!empty.open(base_name)) return refused("no place for a copy of", path);
+  if (!written.open(base_name)) return refused("no place for a copy of", path);
+  LinkerName named;
+  const bool is_named = !name.empty() && !linker_knows_sonames(file.header());
+  if (is_named && !named.create(name, written.path()))
+    return refused("no place for a copy of", path);
   LibraryCopy copy;
   // Theirs is another time: initialisers need code that is not there yet, and their effects must be
   // told from those of the linker.
@@ -258,12 +207,12 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
   if (!finalisers.ok()) return finalisers.status();
   copy.initialisers_ = initialisers.value();
   copy.finalisers_ = finalisers.value();
-  (void)file.prefer_own_symbols();
+  file.prefer_own_symbols();
   Copying copying(original, file);
   copying.prepare();
-  if (!copying.write(empty.descriptor)) return refused("cannot copy", path);
+  if (!copying.write(written)) return refused("cannot copy", path);
   copy.copied_ = copying.written();
-  const std::string copy_path = spelled(empty.path, number);
+  const std::string copy_path = is_named ? named.path() : spelled(written.path(), number);
   void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
   link_map *library = nullptr;
@@ -274,6 +223,11 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
     return refused("cannot map the code of", path);
   }
   copy.handle_ = handle;
+  if (is_named) {
+    void *const needing = load_as_needed(file.header(), name, named.directory(), false);
+    if (needing == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
+    ::dlclose(needing);
+  }
   rename_for_people(*library, path, number);
   const ElfFile::Segment &last = file.segments().back();
   const Address start = page_of(file.segments().front().p_vaddr);
@@ -281,7 +235,7 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const MappedFile 
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
   std::vector<Redirection> all;
   for (const auto &each :
-       {redirections, LibraryForks::redirections(), LibraryThreads::redirections()})
+       {redirections, LibraryCalls::redirections(), LibraryThreads::redirections()})
     all.insert(all.end(), each.begin(), each.end());
   if (!copy.redirect(file, all)) return refused("cannot redirect calls of", path);
   copy.save(file);
@@ -304,15 +258,16 @@ LibraryCopy::~LibraryCopy() {
   return PROT_READ | PROT_WRITE;
 }
 
-/// The linker has found the function; what it wrote is written over, also where it has protected
-/// that since.
-bool LibraryCopy::redirect(const ElfFile &file, Address address, const void *original,
+/// The linker has found the function, as one of `originals`; what it wrote is written over, also
+/// where it has protected that since.
+bool LibraryCopy::redirect(const ElfFile &file, Address address, const Originals &originals,
                            void *function) const {
   auto *const place = reinterpret_cast<void **>(base_ + address);
   const auto *const first = reinterpret_cast<std::byte *>(place);
   const bool is_inside =
       first >= memory_.data() && first + sizeof *place <= memory_.data() + memory_.size();
-  if (!is_inside || *place != original) return true;
+  if (!is_inside || *place == nullptr || std::ranges::find(originals, *place) == originals.end())
+    return true;
   const int protection = protection_at(file, address);
   void *const page = reinterpret_cast<void *>(page_of(base_ + address));
   const std::size_t size =
@@ -328,9 +283,12 @@ bool LibraryCopy::redirect(const ElfFile &file, std::span<const Redirection> red
   for (const Redirection &each : redirections) names.emplace_back(each.name);
   const std::vector<std::vector<Address>> places = file.places_of(names);
   for (std::size_t i = 0; i < redirections.size(); ++i) {
-    const void *const original = ::dlsym(RTLD_DEFAULT, redirections[i].name);
+    if (places[i].empty()) continue;
+    // Of the program, or of what the copy needs.
+    const char *const name = redirections[i].name;
+    const Originals originals = {::dlsym(RTLD_DEFAULT, name), ::dlsym(handle_, name)};
     for (const Address each : places[i]) {
-      if (!redirect(file, each, original, redirections[i].function)) return false;
+      if (!redirect(file, each, originals, redirections[i].function)) return false;
     }
   }
   return true;
@@ -376,7 +334,8 @@ namespace {
 thread_local sigjmp_buf *after_finaliser = nullptr;
 
 /// False if it was left.
-[[nodiscard]] bool finish(void (*finaliser)()) {
+template <typename Finaliser>
+[[nodiscard]] bool finish(Finaliser finaliser) {
   sigjmp_buf here;
   after_finaliser = &here;
   const bool is_first = sigsetjmp(here, 0) == 0;
@@ -396,14 +355,17 @@ void finish_all_of(Address address) {
 }  // namespace
 
 void LibraryCopy::stop() const {
-  for (const LibraryForks::Function end_threads : LibraryForks::take(memory_)) {
-    if (LibraryThreads::are_running(memory_)) (void)finish(end_threads);
+  // Libraries with threads end them before a fork, which is how they are told to do so here.
+  for (const LibraryCalls::Function prepare : LibraryCalls::take_fork_calls(memory_)) {
+    if (LibraryThreads::are_running(memory_)) (void)finish(prepare);
   }
   const auto *const functions = reinterpret_cast<const Address *>(base_ + finalisers_.array);
   for (std::uint64_t i = finalisers_.count; i-- > 0;) {
     if (is_function(functions[i])) finish_all_of(functions[i]);
   }
   if (finalisers_.function != 0) finish_all_of(base_ + finalisers_.function);
+  for (bool is_last = false; !is_last;)
+    (void)finish([&] { is_last = !LibraryCalls::call_at_exit(memory_); });
 }
 
 void LibraryCopy::leave_finaliser() noexcept {
@@ -411,6 +373,7 @@ void LibraryCopy::leave_finaliser() noexcept {
 }
 
 void LibraryCopy::restore() const {
+  LibraryCalls::forget(memory_);
   for (const Data &each : data_) {
     std::ranges::copy(each.before, each.start);
     clear(each.start + each.before.size(), each.zeros);

@@ -2,6 +2,7 @@
 // One private copy of a shared object; see platform/library.hpp.
 #pragma once
 
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -57,10 +58,11 @@ class MappedFile {
 class LibraryCopy {
  public:
   /// Loads `original`, the file `path` with what was changed in `file`. Nothing of it runs yet, but
-  /// for what the dynamic linker calls to find addresses.
+  /// for what the dynamic linker calls to find addresses. `name`: by which others may need it, as
+  /// `file` says, or nothing.
   /// Thread: with the global lock held.  Errors: kEINVAL; kESYSTEM with what the linker says.
-  [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const MappedFile &original,
-                                                ElfFile &file,
+  [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const std::string &name,
+                                                const MappedFile &original, ElfFile &file,
                                                 std::span<const Redirection> redirections);
   LibraryCopy() noexcept = default;
   LibraryCopy(LibraryCopy &&other) noexcept { swap(other); }
@@ -107,8 +109,9 @@ class LibraryCopy {
     std::swap(data_, other.data_);
   }
   [[nodiscard]] bool redirect(const ElfFile &file, std::span<const Redirection> redirections) const;
-  [[nodiscard]] bool redirect(const ElfFile &file, ElfFile::Address address, const void *original,
-                              void *function) const;
+  using Originals = std::array<const void *, 2>;
+  [[nodiscard]] bool redirect(const ElfFile &file, ElfFile::Address address,
+                              const Originals &originals, void *function) const;
   void save(const ElfFile &file);
 
   void *handle_ = nullptr;

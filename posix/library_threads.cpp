@@ -4,13 +4,14 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
-#include <map>
 #include <memory>
-#include <thread>
+#include <utility>
 
 #include "base/atomic.hpp"
+#include "base/check.hpp"
 #include "lock/mutex.hpp"
 #include "platform/thread.hpp"
+#include "posix/library_memory.hpp"
 
 namespace interlock {
 
@@ -24,12 +25,21 @@ class StandardThreadState {
 
 namespace {
 
+// std::thread calls pthread_create() from the C++ library, which is no copy: what copies call is
+// GNU's std::thread::_M_start_thread(), since GCC 5 under this name. The C++ library may be one
+// that they have brought along, and another than that of this program. Parameters: std::thread
+// *this, a std::unique_ptr<_State>, which is passed as a reference, and what keeps programs linked
+// to threads.
+constexpr const char *kStartThread =
+    "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE";
+using StartThread = void(void *, StandardThreadState *&, void (*)());
+
 /// Of one copy. It outlives the copy, whose threads may outlive it.
 using Count = std::shared_ptr<Atomic<unsigned>>;
 
 struct Copy {
-  const std::byte *start;
   Count running;
+  StartThread *start_thread;  // that it was bound to, or null
 };
 
 // Leaked on purpose: threads may start and end when static destructors have run. The mutex guards
@@ -38,19 +48,19 @@ Mutex &copies_mutex() {
   static Mutex *const mutex = new Mutex(LockRank::kLeaf);
   return *mutex;
 }
-std::map<const std::byte *, Copy> &copies_locked() {
-  static auto *const all = new std::map<const std::byte *, Copy>;  // by the end of their memory
+ByMemory<Copy> &copies_locked() {
+  static auto *const all = new ByMemory<Copy>;
   return *all;
 }
 
 /// Null if the code is of no copy.
-Count count_of(const void *code) {
-  const auto *const address = static_cast<const std::byte *>(code);
+Copy copy_of(const void *code) {
   MutexGuard guard(copies_mutex());
-  const auto found = copies_locked().upper_bound(address);
-  const bool is_known = found != copies_locked().end() && address >= found->second.start;
-  return is_known ? found->second.running : Count();
+  const Copy *const found = copies_locked().find(code);
+  return found != nullptr ? *found : Copy();
 }
+
+Count count_of(const void *code) { return copy_of(code).running; }
 
 /// Counts the calling thread until it ends: later than what the copy has in it, which comes later.
 void count_until_end(const Count &running) {
@@ -89,20 +99,13 @@ int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*f
   return failed;
 }
 
-#ifdef __GLIBCXX__
-// std::thread calls pthread_create() from the C++ library, which is no copy: what copies call is
-// std::thread::_M_start_thread(), since GCC 5 under this name.
-constexpr const char *kStartThread =
-    "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE";
-using StartThread = void(std::thread *, std::unique_ptr<StandardThreadState>, void (*)());
-
 // Checks of what is called know the type by another name.
 #define NO_VPTR_CHECK __attribute__((no_sanitize("vptr")))
 
 class CountedState final : public StandardThreadState {
  public:
-  CountedState(std::unique_ptr<StandardThreadState> state, Count running)
-      : state_(state.release()), running_(std::move(running)) {}
+  CountedState(StandardThreadState *state, Count running)
+      : state_(state), running_(std::move(running)) {}
   CountedState(const CountedState &) = delete;
   CountedState &operator=(const CountedState &) = delete;
   NO_VPTR_CHECK ~CountedState() override {
@@ -119,34 +122,33 @@ class CountedState final : public StandardThreadState {
   Count running_;
 };
 
-void start_thread(std::thread *self, std::unique_ptr<StandardThreadState> state, void (*depend)()) {
-  static auto *const original =
+void start_thread(void *self, StandardThreadState *&state, void (*depend)()) {
+  static auto *const of_program =
       reinterpret_cast<StartThread *>(::dlsym(RTLD_DEFAULT, kStartThread));
-  if (const Count running = count_of(__builtin_return_address(0))) {
-    ++*running;
-    state = std::make_unique<CountedState>(std::move(state), running);
+  // Whose code is called last in a function shows another caller; its state has a table of its own.
+  Copy copy = copy_of(__builtin_return_address(0));
+  if (copy.running == nullptr) copy = copy_of(*reinterpret_cast<void **>(state));
+  if (copy.running != nullptr) {
+    ++*copy.running;
+    state = new CountedState(state, copy.running);
   }
-  original(self, std::move(state), depend);
+  StartThread *const original = copy.start_thread != nullptr ? copy.start_thread : of_program;
+  CHECK(original != nullptr);
+  original(self, state, depend);
 }
-#endif
 
-const Redirection kRedirections[] = {
-#ifdef __GLIBCXX__
-    {kStartThread, reinterpret_cast<void *>(start_thread)},
-#endif
-    {"pthread_create", reinterpret_cast<void *>(create_thread)}};
+const Redirection kRedirections[] = {{kStartThread, reinterpret_cast<void *>(start_thread)},
+                                     {"pthread_create", reinterpret_cast<void *>(create_thread)}};
 
 }  // namespace
 
-void LibraryThreads::add(std::span<std::byte> memory) {
+void LibraryThreads::add(std::span<std::byte> memory, void *handle) {
+  auto *const start = reinterpret_cast<StartThread *>(::dlsym(handle, kStartThread));
   MutexGuard guard(copies_mutex());
-  copies_locked().insert_or_assign(memory.data() + memory.size(),
-                                   Copy{memory.data(), std::make_shared<Atomic<unsigned>>(0)});
+  copies_locked().add(memory, {std::make_shared<Atomic<unsigned>>(0), start});
 }
 
 void LibraryThreads::reset_after_fork() noexcept { copies_mutex().reset_after_fork(); }
-
-bool LibraryThreads::is_copy(const void *code) noexcept { return count_of(code) != nullptr; }
 
 bool LibraryThreads::are_running(std::span<std::byte> memory) noexcept {
   const Count running = count_of(memory.data());

@@ -12,11 +12,10 @@ namespace interlock {
 /// Copies are told by the memory that they are loaded to.  Thread: any.
 class LibraryThreads {
  public:
-  /// From now on the threads that it starts are counted.
-  static void add(std::span<std::byte> memory);
+  /// From now on the threads that it starts are counted. `handle`: as dlsym() takes it.
+  static void add(std::span<std::byte> memory, void *handle);
   /// Child of a fork: none is left.
   static void reset_after_fork() noexcept;
-  [[nodiscard]] static bool is_copy(const void *code) noexcept;
   /// Whether a thread that it started has not ended.
   [[nodiscard]] static bool are_running(std::span<std::byte> memory) noexcept;
   /// What copies call to start threads.

@@ -13,6 +13,7 @@ sys.path.insert(1, str(pathlib.Path(__file__).parents[1] / "lib"))  # for suppor
 
 HERE = pathlib.Path(__file__).parent / "modules"
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+IS_MUSL = "-musl" in SUFFIX
 
 
 def temporary_directory():

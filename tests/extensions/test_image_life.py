@@ -15,6 +15,7 @@ def setUpModule():
     global place
     place = fixtures.temporary_directory()
     fixtures.compile_shared("statics.cpp", place / f"statics{fixtures.SUFFIX}")
+    fixtures.compile_shared("registering.c", place / f"registering{fixtures.SUFFIX}", "-pthread")
     fixtures.compile_shared("threads.cpp", place / f"threads{fixtures.SUFFIX}", "-pthread")
     sys.path.insert(0, str(place))
     unittest.addModuleCleanup(sys.path.remove, str(place))
@@ -45,6 +46,18 @@ print("main", statics.count_unique(), flush=True)
         self.assertEqual(
             out, "constructed\nmain 1\n" + "".join(each.format(n) for n in range(3)) + "main 2\ndestroyed static\n"
         )
+
+    def test_keys_of_threads_are_given_back(self):
+        """A process has 1024 of them, or 128."""
+
+        def set_keys():
+            import registering
+
+            return [registering.set() for _ in range(60)]
+
+        for _ in range(20):
+            with interlock.Interpreter() as i:
+                self.assertEqual(i.call(set_keys), [0] * 60)
 
     def test_handlers_of_fork_go_with_it(self):
         program = self.PROGRAM + "import os\nif os.fork() == 0: os._exit(0)\nos.wait()\n"

@@ -3,13 +3,17 @@
 
 import os
 import socket
-import ssl
 import sys
 import unittest
 from multiprocessing.connection import Pipe
 
 import interlock
 import support
+
+try:
+    import ssl
+except ImportError:
+    ssl = None
 
 
 class Holder:
@@ -131,6 +135,9 @@ class Sockets(Descriptors):
         self.refused({"s": self.near}, r"message\['s'\]: a socket cannot leave its interpreter: it is closed")
         with Subclass() as other:
             self.refused(other, "only socket.socket crosses")
+
+    @unittest.skipIf(ssl is None, "this Python has no ssl")
+    def test_of_tls_cannot_cross(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         with context.wrap_socket(socket.socket(), server_hostname="localhost") as secure:
             self.refused([secure], r"message\[0\]: a SSLSocket .*: its TLS session belongs to one interpreter")

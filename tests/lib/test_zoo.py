@@ -46,7 +46,7 @@ REFUSED = {
     "lock": threading.Lock,
     "_local": threading.local,
     "Struct": lambda: struct.Struct("<i"),
-    "HASH": lambda: hashlib.sha256(b"a"),
+    type(hashlib.sha256()).__name__: lambda: hashlib.sha256(b"a"),  # OpenSSL's, if that is there
     "Dialect": lambda: csv.get_dialect("excel"),
     "c_void_p": lambda: ctypes.c_void_p(1),
     "LP_c_int": lambda: ctypes.pointer(ctypes.c_int(1)),

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Files that are made for the dynamic linker, which wants a path.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace interlock {
+
+/// A file without a name, or that soon has none. Empty at first.
+class LinkerFile {
+ public:
+  LinkerFile() noexcept = default;
+  LinkerFile(const LinkerFile &) = delete;
+  LinkerFile &operator=(const LinkerFile &) = delete;
+  ~LinkerFile();
+
+  /// `name` is for people who look at the process. False with errno.
+  [[nodiscard]] bool open(const std::string &name);
+  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
+  /// As long as this lives.
+  [[nodiscard]] const std::string &path() const noexcept { return path_; }
+  /// False with errno.
+  [[nodiscard]] bool write(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept;
+
+ private:
+  int descriptor_ = -1;
+  std::string path_;
+  bool has_name_ = false;
+};
+
+/// A name of a file in a directory of its own, for as long as this lives.
+class LinkerName {
+ public:
+  LinkerName() noexcept = default;
+  LinkerName(const LinkerName &) = delete;
+  LinkerName &operator=(const LinkerName &) = delete;
+  ~LinkerName();
+
+  /// False with errno.
+  [[nodiscard]] bool create(const std::string &name, const std::string &path);
+  [[nodiscard]] const std::string &directory() const noexcept { return directory_; }
+  [[nodiscard]] const std::string &path() const noexcept { return path_; }
+
+ private:
+  std::string directory_;
+  std::string path_;
+};
+
+/// A path of the same file that nobody else uses: the linker would take a name that it knows for
+/// the library that it knows by it. `number` is written as "/" and "/." between directory and file.
+[[nodiscard]] std::string spelled(const std::string &path, std::uint64_t number);
+/// One that nothing else was spelled with.
+[[nodiscard]] std::uint64_t next_spelling() noexcept;
+
+}  // namespace interlock
