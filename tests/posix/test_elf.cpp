@@ -78,7 +78,8 @@ Test(elf, a_library_is_what_the_linker_takes_it_for, .timeout = 60) {
   LIBRARY_OR_SKIP(bytes);
   Result<ElfFile> file = ElfFile::open(bytes);
   cr_assert(file.ok(), "%s", file.status().message());
-  cr_assert(file.value().soname().starts_with("libc."));
+  const std::string_view name = file.value().soname();  // musl has none
+  cr_assert(name.empty() || name.starts_with("libc."));
   cr_assert(!file.value().uses_python());
   cr_assert(!file.value().is_python());
   cr_assert(!file.value().segments().empty());
@@ -90,6 +91,7 @@ Test(elf, a_name_becomes_another_of_the_same_length, .timeout = 60) {
   Result<ElfFile> file = ElfFile::open(bytes);
   cr_assert(file.ok());
   const std::string name(file.value().soname());
+  if (name.empty()) cr_skip_test("the C library has no name");
   const std::string other = "_1_" + name.substr(3);
   cr_assert(!file.value().rename(name, other + "x"));
   cr_assert(!file.value().rename("libnobody.so", "libelsebody."));
