@@ -13,6 +13,7 @@
 #include <map>
 #include <ranges>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "posix/library_calls.hpp"
@@ -147,6 +148,7 @@ struct PrivateLibraries::Library {
   std::string name;              // by which others need it, or nothing
   std::vector<Library *> needs;  // copies, which it is bound to for good
   const Impl *owner = nullptr;
+  bool ends_threads_at_fork = false;
 };
 
 struct PrivateLibraries::Impl {
@@ -188,7 +190,8 @@ struct PrivateLibraries::Impl {
 };
 
 PrivateLibraries::Impl::~Impl() {
-  for (const Library *const each : own_ | std::views::reverse) each->copy.stop();
+  for (Library *const each : own_ | std::views::reverse)
+    each->copy.stop(std::exchange(each->ends_threads_at_fork, false));
   const std::set<const Library *> busy = find_busy();
   for (Library *const each : own_) {
     const bool is_busy = busy.contains(each);
@@ -342,6 +345,10 @@ bool PrivateLibraries::are_possible() noexcept { return true; }
 
 Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &path, Needed copied) {
   return impl_->load(path, copied);
+}
+
+void PrivateLibraries::end_threads_at_end(Library &library) noexcept {
+  library.ends_threads_at_fork = true;
 }
 
 void *PrivateLibraries::handle(const Library &library) noexcept { return library.copy.handle(); }

@@ -23,6 +23,8 @@ Result<PrivateLibraries::Library *> PrivateLibraries::load(const std::string &pa
   return Status(Code::kESYSTEM, "'" + path + "': this system has no private copies of libraries");
 }
 
+void PrivateLibraries::end_threads_at_end(Library &) noexcept {}
+
 void *PrivateLibraries::handle(const Library &) noexcept { return nullptr; }
 
 void *PrivateLibraries::find(const Library &, const char *) noexcept { return nullptr; }

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <ranges>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "lock/mutex.hpp"
+#include "posix/finaliser.hpp"
 #include "posix/library_memory.hpp"
 
 // What the compiler calls for the destructors of static objects; Itanium C++ ABI, 3.3.6.3.
@@ -18,6 +20,12 @@ extern "C" int __cxa_atexit(void (*function)(void *), void *argument, void *libr
 extern "C" void __cxa_finalize(void *library);
 
 namespace interlock {
+
+sigjmp_buf *&Finaliser::after() noexcept {
+  thread_local sigjmp_buf *place = nullptr;
+  return place;
+}
+
 namespace {
 
 /// The C library keeps it for good, so the next owner of the copy uses it again.
@@ -27,6 +35,7 @@ struct ExitCall {
 };
 
 struct ForkCalls {
+  std::uint64_t number;  // no other has it
   void (*prepare)();
   void (*parent)();
   void (*child)();
@@ -92,38 +101,61 @@ int call_plain_at_exit(void (*function)()) {
   return call_at_exit(call_it, given, given);
 }
 
-/// Of the thread that forks.
-thread_local std::vector<ForkCalls> forking;
+/// Those of the fork that the thread is in, or null. A fork may come when objects of the thread
+/// have been destroyed.
+thread_local std::vector<ForkCalls> *forking = nullptr;
 
-void prepare_fork() {
+/// Unless the owner of the copy has ended meanwhile.
+void call_if_there(const ForkCalls &given, void (*ForkCalls::*function)()) {
+  if (given.*function == nullptr) return;
+  bool is_there = false;
   {
     MutexGuard guard(copies_mutex());
-    forking.clear();
-    copies_locked().for_each([](const Copy &each) {
-      forking.insert(forking.end(), each.at_fork.begin(), each.at_fork.end());
+    copies_locked().for_each([&](const Copy &each) {
+      is_there = is_there || std::ranges::any_of(each.at_fork, [&](const ForkCalls &known) {
+                   return known.number == given.number;
+                 });
     });
   }
-  for (const ForkCalls &each : forking | std::views::reverse) {
-    if (each.prepare != nullptr) each.prepare();
+  if (is_there) (given.*function)();
+}
+
+void prepare_fork() {
+  auto calls = std::make_unique<std::vector<ForkCalls>>();
+  {
+    MutexGuard guard(copies_mutex());
+    copies_locked().for_each([&](const Copy &each) {
+      calls->insert(calls->end(), each.at_fork.begin(), each.at_fork.end());
+    });
   }
+  std::ranges::sort(*calls, {}, &ForkCalls::number);
+  forking = calls.release();
+  for (const ForkCalls &each : *forking | std::views::reverse)
+    call_if_there(each, &ForkCalls::prepare);
 }
 
 void end_fork(void (*ForkCalls::*function)()) {
-  for (const ForkCalls &each : std::exchange(forking, {})) {
-    if (each.*function != nullptr) (each.*function)();
-  }
+  const std::unique_ptr<std::vector<ForkCalls>> calls(std::exchange(forking, nullptr));
+  if (calls == nullptr) return;
+  for (const ForkCalls &each : *calls) call_if_there(each, function);
+}
+
+void end_fork_in_child() {
+  copies_mutex().reset_after_fork();
+  end_fork(&ForkCalls::child);
 }
 
 /// `library`: as glibc's pthread_atfork(), which is part of whoever calls it, passes it on; or
 /// null.
 int register_at_fork(void (*prepare)(), void (*parent)(), void (*child)(), void *library) {
   static const int failed = ::pthread_atfork(
-      prepare_fork, [] { end_fork(&ForkCalls::parent); }, [] { end_fork(&ForkCalls::child); });
+      prepare_fork, [] { end_fork(&ForkCalls::parent); }, end_fork_in_child);
   {
     MutexGuard guard(copies_mutex());
     if (Copy *const copy =
             find_locked({library, address_of(prepare), address_of(parent), address_of(child)})) {
-      if (failed == 0) copy->at_fork.push_back({prepare, parent, child});
+      static std::uint64_t last = 0;
+      if (failed == 0) copy->at_fork.push_back({++last, prepare, parent, child});
       return failed;
     }
   }
@@ -163,7 +195,15 @@ bool are_called_at_end() {
   return is_called;
 }
 
+/// The C library calls one destructor after the other; one that is left is not called again.
+void finalize(void *library) {
+  constexpr int kMost = 10'000;
+  for (int i = 0; i < kMost && !Finaliser::run([library] { ::__cxa_finalize(library); }); ++i) {
+  }
+}
+
 const Redirection kRedirections[] = {
+    {"__cxa_finalize", reinterpret_cast<void *>(finalize)},
     {"pthread_key_create", reinterpret_cast<void *>(create_key)},
     {"pthread_key_delete", reinterpret_cast<void *>(delete_key)},
     {"pthread_atfork", reinterpret_cast<void *>(call_at_fork)},
@@ -171,7 +211,7 @@ const Redirection kRedirections[] = {
     // and where the C library takes libraries to be there for good
     {"__cxa_atexit", reinterpret_cast<void *>(call_at_exit)},
     {"atexit", reinterpret_cast<void *>(call_plain_at_exit)}};
-constexpr std::size_t kAlways = 4;
+constexpr std::size_t kAlways = 5;
 
 }  // namespace
 

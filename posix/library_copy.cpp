@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include <cstring>
 
 #include "base/check.hpp"
+#include "posix/finaliser.hpp"
 #include "posix/library_calls.hpp"
 #include "posix/library_file.hpp"
 #include "posix/library_names.hpp"
@@ -328,49 +328,24 @@ void LibraryCopy::start() const {
   }
 }
 
-namespace {
-
-/// Where to go on if the finaliser that the thread is in is left.
-thread_local sigjmp_buf *after_finaliser = nullptr;
-
-/// False if it was left.
-template <typename Finaliser>
-[[nodiscard]] bool finish(Finaliser finaliser) {
-  sigjmp_buf here;
-  after_finaliser = &here;
-  const bool is_first = sigsetjmp(here, 0) == 0;
-  if (is_first) finaliser();
-  after_finaliser = nullptr;
-  return is_first;
-}
-
-/// One that was left is called again: the C library goes on with the next of its destructors.
-void finish_all_of(Address address) {
-  constexpr int kMost = 10'000;
-  const auto finaliser = reinterpret_cast<void (*)()>(address);
-  for (int i = 0; i < kMost && !finish(finaliser); ++i) {
-  }
-}
-
-}  // namespace
-
-void LibraryCopy::stop() const {
-  // Libraries with threads end them before a fork, which is how they are told to do so here.
+void LibraryCopy::stop(bool ends_threads_at_fork) const {
   for (const LibraryCalls::Function prepare : LibraryCalls::take_fork_calls(memory_)) {
-    if (LibraryThreads::are_running(memory_)) (void)finish(prepare);
+    if (ends_threads_at_fork && LibraryThreads::are_running(memory_)) (void)Finaliser::run(prepare);
   }
+  using Function = void (*)();
+  const auto run = [](Address address) {
+    (void)Finaliser::run(reinterpret_cast<Function>(address));
+  };
   const auto *const functions = reinterpret_cast<const Address *>(base_ + finalisers_.array);
   for (std::uint64_t i = finalisers_.count; i-- > 0;) {
-    if (is_function(functions[i])) finish_all_of(functions[i]);
+    if (is_function(functions[i])) run(functions[i]);
   }
-  if (finalisers_.function != 0) finish_all_of(base_ + finalisers_.function);
+  if (finalisers_.function != 0) run(base_ + finalisers_.function);
   for (bool is_last = false; !is_last;)
-    (void)finish([&] { is_last = !LibraryCalls::call_at_exit(memory_); });
+    (void)Finaliser::run([&] { is_last = !LibraryCalls::call_at_exit(memory_); });
 }
 
-void LibraryCopy::leave_finaliser() noexcept {
-  if (after_finaliser != nullptr) siglongjmp(*after_finaliser, 1);
-}
+void LibraryCopy::leave_finaliser() noexcept { Finaliser::leave(); }
 
 void LibraryCopy::restore() const {
   LibraryCalls::forget(memory_);

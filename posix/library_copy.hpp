@@ -75,8 +75,9 @@ class LibraryCopy {
 
   /// Runs its initialisers. Thread: with the global lock held.
   void start() const;
-  /// Runs its finalisers.  Thread: with the global lock held.
-  void stop() const;
+  /// Runs its finalisers; before them, if threads of it run and end at a fork, what it wants called
+  /// before one.  Thread: with the global lock held.
+  void stop(bool ends_threads_at_fork) const;
   /// As PrivateLibraries::leave_finaliser().
   static void leave_finaliser() noexcept;
   /// Makes its data what they were before start(). No thread may be in its code, or come back to

@@ -53,7 +53,7 @@ def _plain_filter(each):
 
 
 def _pattern(value):
-    return value if value is None or isinstance(value, str) else value.pattern
+    return value if value is None or isinstance(value, str | _Beginning) else value.pattern
 
 
 def set_up(inherited, initializer=None, arguments=()):
@@ -120,13 +120,19 @@ def _siginterrupt(signalnum, flag, /):
 
 
 class _Beginning:
-    """As a regular expression for a text, without re."""
+    """As a regular expression for a text that begins with another, without re."""
 
-    def __init__(self, pattern):
-        self.pattern = pattern
+    def __init__(self, text):
+        self.text = text
 
     def match(self, text):
-        return text.startswith(self.pattern)
+        return text.startswith(self.text)
+
+    def __eq__(self, other):
+        return isinstance(other, _Beginning) and self.text == other.text
+
+    def __hash__(self):
+        return hash(self.text)
 
 
 def ignore_warning(beginning, category):
@@ -137,7 +143,9 @@ def ignore_warning(beginning, category):
 def _set_filters(filters):
     warnings.resetwarnings()
     for action, message, category, module, line in reversed(filters):
-        if message is None and module is None:
+        if isinstance(message, _Beginning):
+            ignore_warning(message.text, category)
+        elif message is None and module is None:
             warnings.simplefilter(action, category, line)
         else:
             warnings.filterwarnings(action, message or "", category, module or "", line)

@@ -60,6 +60,11 @@ class InterpreterList {
   [[nodiscard]] static std::size_t size_of_interpreter() noexcept {
     return known() ? word(kInterpreterSize) : 0;
   }
+  /// Whether `data` are part of the runtime's.
+  [[nodiscard]] static bool is_of_runtime(const void *data) noexcept {
+    const auto *const at = static_cast<const unsigned char *>(data);
+    return known() && at >= _PyRuntime && at < _PyRuntime + word(kRuntimeSize);
+  }
   /// Takes out every interpreter but the main one. Thread: the only one that may touch the list.
   static void keep_only_main() noexcept {
     if (known()) head() = PyInterpreterState_Main();
@@ -75,7 +80,7 @@ class InterpreterList {
   }
 
  private:
-  enum Word { kVersion = 1, kHeadOffset = 5, kInterpreterSize = 6, kNextOffset = 8 };
+  enum Word { kVersion = 1, kRuntimeSize = 3, kHeadOffset = 5, kInterpreterSize = 6, kNextOffset = 8 };
   [[nodiscard]] static std::uint64_t word(Word index) noexcept {
     std::uint64_t value;
     std::memcpy(&value, _PyRuntime + 8 * index, sizeof value);

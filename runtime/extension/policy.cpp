@@ -12,13 +12,15 @@ namespace {
 constexpr std::array<const char *, 4> kNames = {"private", "shared", "home", "refuse"};
 
 constexpr KnownExtension kKnown[] = {
-    {"h5py", ExtensionPolicy::kPrivate, true, nullptr,
+    {"h5py", ExtensionPolicy::kPrivate, true, false, nullptr,
      "libhdf5 is not thread-safe, and calls functions that an image has registered with it"},
-    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate, false,
+    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate, false, false,
      "NumPy was imported from a Python sub-interpreter",
      "it warns that its static data are shared with other interpreters, which those of an image "
      "are "
      "not"},
+    {"scipy.fft._duccfft", ExtensionPolicy::kPrivate, false, true, nullptr,
+     "no destructor ends its pool of threads, whose image could not be used again"},
 };
 
 constexpr KnownLibrary kKnownLibraries[] = {

@@ -25,6 +25,7 @@ struct KnownExtension {
   std::string_view module;  // and all in it
   ExtensionPolicy policy;
   bool copies_libraries;      // those that it needs, too, even if they do not use the Python C API
+  bool ends_threads_at_fork;  // its handlers of fork end its threads, which nothing else does
   const char *wrong_warning;  // how a UserWarning begins that images make wrong; or null
   const char *reason;
 };

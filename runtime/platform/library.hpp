@@ -56,6 +56,9 @@ class PrivateLibraries {
   /// A copy of the shared object `path`, loaded before or now. Its initialisers run.
   /// Errors: kEINVAL, kESYSTEM, with the path and the reason.
   [[nodiscard]] Result<Library *> load(const std::string &path, Needed copied = Needed::kPython);
+  /// At its owner's end, its handlers of fork are called as before one if threads of it run then:
+  /// they end these. Not for any library: such a handler may take locks, or wait.
+  static void end_threads_at_end(Library &library) noexcept;
   /// What dlopen() would have given for it. It must not be closed.
   [[nodiscard]] static void *handle(const Library &library) noexcept;
   /// What a copy has under this name, or null.

@@ -72,6 +72,8 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
       return {};
     }
     library = loaded.value();
+    if (known != nullptr && known->ends_threads_at_fork)
+      PrivateLibraries::end_threads_at_end(*library);
   }
   if (PyModuleDef *const known = images.find(maker.path(), maker.name()))
     return maker.make_again(images, *known);

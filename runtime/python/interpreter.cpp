@@ -23,6 +23,7 @@ Worker &worker_of(PyObject *self) { return static_cast<Worker &>(interpreter_of(
 bool usable(PyObject *self) { return check_process(interpreter_of(self), "Interpreter"); }
 
 PyObject *create(PyObject *, PyObject *args, PyObject *kwargs) {
+  if (!keep_tracing_to_main_interpreter()) return nullptr;
   static const char *names[] = {"name",  "queue",      "completions", "key",
                                 "setup", "setup_args", nullptr};
   const char *name = nullptr;

@@ -180,7 +180,7 @@ int execute(PyObject *module) {
       add_global_lock(module, state) && add_sync(module, state) && add_proxy(module, state) &&
       add_extensions(module, state);
   const bool is_main = PyInterpreterState_Get() == PyInterpreterState_Main();
-  return added && (!is_main || keep_tracing_to_main_interpreter()) ? 0 : -1;
+  return added && (!is_main || replace_tracing()) ? 0 : -1;
 }
 
 int traverse(PyObject *module, visitproc visit, void *arg) {

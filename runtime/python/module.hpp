@@ -101,8 +101,12 @@ PyObject *drop_frozen_shells(PyObject *module, PyObject *);
 /// `ctypes` is the module `_ctypes` of an interpreter but the main one, which was just executed. False
 /// with a Python exception set. In python/ctypes_library.cpp.
 [[nodiscard]] bool take_over_ctypes(PyObject *module, PyObject *ctypes);
-/// From now on tracemalloc concerns the calling interpreter, the main one, alone. False with a
-/// Python exception set. In python/tracing.cpp.
+// In python/tracing.cpp.
+/// In the main interpreter: tracemalloc.start() and stop() become those that leave others alone.
+/// False with a Python exception set.
+[[nodiscard]] bool replace_tracing();
+/// Before an interpreter is created: if tracemalloc traces, it concerns the main interpreter alone
+/// from now on. False with a Python exception set.
 [[nodiscard]] bool keep_tracing_to_main_interpreter();
 // In python/signal.cpp.
 PyObject *signal_disposition(PyObject *, PyObject *number);

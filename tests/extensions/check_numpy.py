@@ -33,6 +33,7 @@ else:
     import interlock
     with interlock.Interpreter() as i:
         i.call(run, *arguments)
+print("closed")
 """
 KNOWN = {
     "test_xerbla_override": "it forks, which an interpreter with its own lock cannot (CPython)",
@@ -45,9 +46,11 @@ def outcomes(packages, where, pattern):
     with tempfile.TemporaryDirectory(prefix="numpy-") as place:
         file = pathlib.Path(place, "results.xml")
         path = f"{packages.python.parent}{os.pathsep}{os.environ['PATH']}"
-        subprocess.run(
-            [packages.python, "-c", PROGRAM, where, file, pattern], cwd=place, env=os.environ | {"PATH": path}
-        )
+        command = [packages.python, "-c", PROGRAM, where, file, pattern]
+        done = subprocess.run(command, cwd=place, env=os.environ | {"PATH": path}, stdout=subprocess.PIPE, text=True)
+        print(done.stdout)
+        if done.returncode != 0 or not done.stdout.endswith("closed\n"):
+            sys.exit(f"the interpreter does not end as it should: {where}, status {done.returncode}")
         if not file.exists():
             sys.exit(f"numpy.test() has no results: {where}")
         cases = xml.etree.ElementTree.parse(file).getroot().iter("testcase")

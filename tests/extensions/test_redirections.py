@@ -90,7 +90,7 @@ class GilState(support.TestCase):
     def test_a_destructor_that_takes_the_gil_ends_there(self):
         """There is none any more: CPython's own PyGILState_Ensure() crashes or waits for ever then."""
         out, _ = self.run_program(TAKING, str(place), env=os.environ | {"TAKING_DESCRIPTOR": "1"})
-        self.assertEqual(out, "last\nclosed\n" * 3)
+        self.assertEqual(out, "end\nlast\nclosed\n" * 3)
 
 
 class PendingCalls(support.TestCase):

@@ -79,6 +79,29 @@ print(tracemalloc.get_traced_memory()[0] < 10_000, tracemalloc.get_traceback_lim
 """
 
 
+FORKING = """
+import os, threading, warnings, interlock
+warnings.simplefilter("ignore")
+
+def work(stop):
+    while not stop.is_set():
+        [{"a": [n]} for n in range(100)]
+
+stop = interlock.Event()
+with interlock.Interpreter() as a, interlock.Interpreter() as b:
+    working = [each.submit(work, stop) for each in (a, b)]
+    ended = 0
+    for _ in range(100):
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        ended += os.waitpid(child, 0)[1] == 0
+    stop.set()
+    for each in working:
+        each.result()
+print(ended)
+"""
+
+
 class Tracing(support.TestCase):
     """tracemalloc, in the main interpreter, while others work."""
 
@@ -94,6 +117,16 @@ class Tracing(support.TestCase):
 
     def test_started_before_the_import(self):
         self.check("import tracemalloc; tracemalloc.start()", "")
+
+    def test_started_by_another_name(self):
+        self.check("from tracemalloc import start", "start()")
+
+    def test_the_module_is_executed_again(self):
+        self.check("", "tracemalloc.start(); del sys.modules['_interlock']; import _interlock")
+
+    def test_a_fork_meanwhile(self):
+        out, _ = self.run_program(FORKING, options=("-X", "tracemalloc"))
+        self.assertEqual(out, "100\n")
 
     def test_started_after_the_import(self):
         self.check("", "tracemalloc.start(5)")

@@ -361,6 +361,7 @@ class Round:
             interlock.ChannelClosed,
             KeyboardInterrupt,
             concurrent.futures.CancelledError,
+            asyncio.CancelledError,  # asyncio.run() forgets an interrupt that comes just before it sets its count to 0
             RuntimeError,
         ) as error:
             if not self.is_disturbed:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
-   A module whose static object takes the GIL when it is destroyed, without asking whether there is one. What goes
-   after it writes a line to the descriptor that the environment names. */
+   A module whose static object takes the GIL when it is destroyed, without asking whether there is one, as does what
+   the linker is told to call at the end. All write a line to the descriptor that the environment names. */
 #include <Python.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +26,12 @@ struct Taking {
     PyGILState_Release(state);
   }
 } taking;
+
+__attribute__((destructor)) void end() {
+  report("end\n");
+  PyGILState_Release(PyGILState_Ensure());
+  report("taken\n");
+}
 
 PyObject *keep(PyObject *, PyObject *object) {
   Py_XSETREF(taking.object, Py_NewRef(object));

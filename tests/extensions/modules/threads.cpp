@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <cstdint>
 #include <cstdlib>
+#include <mutex>
 #include <thread>
 
 namespace {
@@ -81,11 +83,39 @@ PyObject *start_until_fork(PyObject *, PyObject *) {
   return PyLong_FromLong(pthread_atfork(end_pool, start_pool, start_pool));
 }
 
+// One that its destructor ends, and whose lock nobody else is to hold over a fork.
+struct LockedPool {
+  std::mutex mutex;
+  std::condition_variable ended;
+  bool is_ended = false;
+  std::thread thread;
+  ~LockedPool() {
+    if (!thread.joinable()) return;
+    {
+      std::lock_guard lock(mutex);
+      is_ended = true;
+    }
+    ended.notify_all();
+    thread.join();
+  }
+} locked_pool;
+
+PyObject *start_locked(PyObject *, PyObject *) {
+  locked_pool.thread = std::thread([] {
+    std::unique_lock lock(locked_pool.mutex);
+    locked_pool.ended.wait(lock, [] { return locked_pool.is_ended; });
+  });
+  const auto lock = [] { locked_pool.mutex.lock(); };
+  const auto unlock = [] { locked_pool.mutex.unlock(); };
+  return PyLong_FromLong(pthread_atfork(lock, unlock, unlock));
+}
+
 PyObject *address(PyObject *, PyObject *) { return PyLong_FromVoidPtr(&secret); }
 
 PyMethodDef functions[] = {{"start", start, METH_VARARGS, nullptr},
                            {"join", join, METH_O, nullptr},
                            {"start_until_fork", start_until_fork, METH_NOARGS, nullptr},
+                           {"start_locked", start_locked, METH_NOARGS, nullptr},
                            {"address", address, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef_Slot slots[] = {{0, nullptr}};
