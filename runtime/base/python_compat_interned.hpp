@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
 
 namespace interlock {
@@ -25,8 +26,10 @@ class InternedStrings {
     PyObject *string;
     PyObject *same;
     for (Py_ssize_t i = 0; PyDict_Next(table, &i, &string, &same) != 0;) {
-      if (PyUnicode_CHECK_INTERNED(string) == SSTATE_INTERNED_IMMORTAL)
-        taken.strings_.push_back(string);
+      if (PyUnicode_CHECK_INTERNED(string) != SSTATE_INTERNED_IMMORTAL) continue;
+      taken.strings_.push_back(string);
+      owner_tags::leave(string, "a name");
+      owner_tags::leave(separate_text(string), "the UTF-8 of a name");
     }
 #endif
     return taken;
@@ -37,14 +40,19 @@ class InternedStrings {
   /// Frees them: the interpreter has ended, and all that may look at its objects. Thread: any.
   ~InternedStrings() {
     for (PyObject *const each : strings_) {
-      const auto *const text = reinterpret_cast<PyCompactUnicodeObject *>(each);
-      if (!PyUnicode_IS_COMPACT_ASCII(each)) PyMem_Free(text->utf8);
+      PyMem_Free(separate_text(each));
       PyObject_Free(each);
     }
   }
 
  private:
   std::vector<PyObject *> strings_;
+
+  /// Its UTF-8, where that is a block of its own; or null.
+  [[nodiscard]] static void *separate_text(PyObject *string) noexcept {
+    if (PyUnicode_IS_COMPACT_ASCII(string)) return nullptr;
+    return reinterpret_cast<PyCompactUnicodeObject *>(string)->utf8;
+  }
 
 #ifdef INTERLOCK_INTERNED_STRINGS_ARE_LEFT
   // 3.13: PyInterpreterState::cached_objects (pycore_global_objects.h) has the table, 13 words of

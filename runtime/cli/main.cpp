@@ -3,9 +3,9 @@
 // objects change their interpreter.
 #include <cstdio>
 
+#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
 #include "python/module.hpp"
-#include "transfer/owner_tags.hpp"
 
 int main(int argc, char **argv) {
   if (!interlock::register_builtin_modules()) {

@@ -4,13 +4,13 @@
 // Lock: none; `phase` orders start, use and end.
 #include <atomic>
 
+#include "base/owner_tags.hpp"
 #include "embed/error.hpp"
 #include "embed/handles.hpp"
 #include "interlock.h"
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
 #include "python/module.hpp"
-#include "transfer/owner_tags.hpp"
 #include "transfer/transfer.hpp"
 
 using namespace interlock;

@@ -3,9 +3,9 @@
 
 #include <cstring>
 
+#include "base/owner_tags.hpp"
 #include "transfer/detach.hpp"
 #include "transfer/encoder.hpp"
-#include "transfer/owner_tags.hpp"
 
 namespace interlock {
 namespace {

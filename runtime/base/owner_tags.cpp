@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "transfer/owner_tags.hpp"
+#include "base/owner_tags.hpp"
 
 #ifdef INTERLOCK_OWNER_TAGS
 #include <cstdio>
