@@ -140,6 +140,9 @@ class Leftovers {
   }
   /// Clearing leaves a function its code, which is most of it.
   static void empty_function(PyObject *function, PyObject *code) {
+    const auto *const old = reinterpret_cast<PyCodeObject *>(PyFunction_GET_CODE(function));
+    // Code of another kind would be warned of, which may run Python code.
+    if ((old->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0) return;
     if (PyObject_SetAttrString(function, "__code__", code) != 0) PyErr_Clear();
   }
   [[nodiscard]] std::size_t index_of(PyObject *object) const noexcept {
