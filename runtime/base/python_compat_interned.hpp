@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
 
 namespace interlock {
@@ -26,13 +25,19 @@ class InternedStrings {
     PyObject *string;
     PyObject *same;
     for (Py_ssize_t i = 0; PyDict_Next(table, &i, &string, &same) != 0;) {
-      if (PyUnicode_CHECK_INTERNED(string) != SSTATE_INTERNED_IMMORTAL) continue;
-      taken.strings_.push_back(string);
-      owner_tags::leave(string, "a name");
-      owner_tags::leave(separate_text(string), "the UTF-8 of a name");
+      if (PyUnicode_CHECK_INTERNED(string) == SSTATE_INTERNED_IMMORTAL)
+        taken.strings_.push_back(string);
     }
 #endif
     return taken;
+  }
+  /// Calls `visit` with each block of memory that they take.
+  template <typename Visit>
+  void for_each_block(Visit visit) const {
+    for (PyObject *const each : strings_) {
+      if (void *const text = separate_text(each)) visit(text);
+      visit(each);
+    }
   }
   InternedStrings() = default;
   InternedStrings(InternedStrings &&) noexcept = default;

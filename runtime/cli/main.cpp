@@ -3,8 +3,8 @@
 // objects change their interpreter.
 #include <cstdio>
 
-#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
+#include "interpreter/owner_tags.hpp"
 #include "python/module.hpp"
 
 int main(int argc, char **argv) {

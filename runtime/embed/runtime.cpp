@@ -4,10 +4,10 @@
 // Lock: none; `phase` orders start, use and end.
 #include <atomic>
 
-#include "base/owner_tags.hpp"
 #include "embed/error.hpp"
 #include "embed/handles.hpp"
 #include "interlock.h"
+#include "interpreter/owner_tags.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
 #include "python/module.hpp"

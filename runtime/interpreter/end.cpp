@@ -6,6 +6,7 @@
 #include "base/python_compat_interned.hpp"
 #include "interpreter/detached.hpp"
 #include "interpreter/kept.hpp"
+#include "interpreter/owner_tags.hpp"
 #include "lock/global_lock.hpp"
 #include "lock/interpreter_lock.hpp"
 #include "platform/thread.hpp"
@@ -78,7 +79,9 @@ Ending end_interpreter(PyThreadState *state, Ref<RefCounted> &rest) {
     PyEval_SaveThread();
     return Ending::kFrozen;
   }
-  rest = make_ref<Rest>(take_kept(Kept::kImages), InternedStrings::take());
+  InternedStrings strings = InternedStrings::take();
+  strings.for_each_block([](void *block) { owner_tags::leave(block, "a name"); });
+  rest = make_ref<Rest>(take_kept(Kept::kImages), std::move(strings));
   const Ref<RefCounted> pins = take_kept(Kept::kArenaPins);  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;

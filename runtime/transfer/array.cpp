@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "base/owner_tags.hpp"
+#include "interpreter/owner_tags.hpp"
 #include "transfer/detach.hpp"
 #include "transfer/encoder.hpp"
 

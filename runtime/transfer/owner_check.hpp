@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The ownership law, checked: which blocks of memory a graph or an interpreter consists of, for the
-// tags of base/owner_tags.hpp. In builds without tags all of this is nothing.
+// tags of interpreter/owner_tags.hpp. In builds without tags all of this is nothing.
 #pragma once
 
 #include <cstddef>
 
-#include "base/owner_tags.hpp"
 #include "base/python_compat.hpp"
+#include "interpreter/owner_tags.hpp"
 
 namespace interlock {
 

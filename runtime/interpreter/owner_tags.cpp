@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "base/owner_tags.hpp"
+#include "interpreter/owner_tags.hpp"
 
 #ifdef INTERLOCK_OWNER_TAGS
 #include <cstdio>
