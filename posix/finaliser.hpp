@@ -28,7 +28,10 @@ class Finaliser {
 
  private:
   /// Where to go on.
-  [[nodiscard]] static sigjmp_buf *&after() noexcept;
+  [[nodiscard]] static sigjmp_buf *&after() noexcept {
+    thread_local sigjmp_buf *place = nullptr;
+    return place;
+  }
 };
 
 }  // namespace interlock

@@ -20,12 +20,6 @@ extern "C" int __cxa_atexit(void (*function)(void *), void *argument, void *libr
 extern "C" void __cxa_finalize(void *library);
 
 namespace interlock {
-
-sigjmp_buf *&Finaliser::after() noexcept {
-  thread_local sigjmp_buf *place = nullptr;
-  return place;
-}
-
 namespace {
 
 /// The C library keeps it for good, so the next owner of the copy uses it again.

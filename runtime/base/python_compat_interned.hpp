@@ -31,6 +31,7 @@ class InternedStrings {
 #endif
     return taken;
   }
+  [[nodiscard]] bool empty() const noexcept { return strings_.empty(); }
   /// Calls `visit` with each block of memory that they take.
   template <typename Visit>
   void for_each_block(Visit visit) const {

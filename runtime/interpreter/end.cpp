@@ -81,7 +81,8 @@ Ending end_interpreter(PyThreadState *state, Ref<RefCounted> &rest) {
   }
   InternedStrings strings = InternedStrings::take();
   strings.for_each_block([](void *block) { owner_tags::leave(block, "a name"); });
-  rest = make_ref<Rest>(take_kept(Kept::kImages), std::move(strings));
+  Ref<RefCounted> images = take_kept(Kept::kImages);
+  if (images || !strings.empty()) rest = make_ref<Rest>(std::move(images), std::move(strings));
   const Ref<RefCounted> pins = take_kept(Kept::kArenaPins);  // to be dropped after its last object
   Py_EndInterpreter(state);
   return Ending::kDeleted;
