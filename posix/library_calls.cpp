@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "lock/mutex.hpp"
 #include "posix/finaliser.hpp"
 #include "posix/library_memory.hpp"
 
@@ -42,20 +41,12 @@ struct Copy {
   std::vector<pthread_key_t> keys;
 };
 
-// Leaked on purpose: threads may end when static destructors have run. The mutex guards the map.
-Mutex &copies_mutex() {
-  static Mutex *const mutex = new Mutex(LockRank::kLeaf);
-  return *mutex;
-}
-ByMemory<Copy> &copies_locked() {
-  static auto *const all = new ByMemory<Copy>;
-  return *all;
-}
+using Copies = CopiesOf<Copy>;
 
 /// Of the first address that is in a copy.
 Copy *find_locked(std::initializer_list<const void *> addresses) {
   for (const void *const each : addresses) {
-    if (Copy *const copy = copies_locked().find(each)) return copy;
+    if (Copy *const copy = Copies::locked().find(each)) return copy;
   }
   return nullptr;
 }
@@ -65,7 +56,7 @@ const void *address_of(void (*function)()) { return reinterpret_cast<const void 
 void call(ExitCall &given) {
   ExitCall taken;
   {
-    MutexGuard guard(copies_mutex());
+    MutexGuard guard(Copies::mutex());
     taken = std::exchange(given, {});
   }
   if (taken.function != nullptr) taken.function(taken.argument);
@@ -74,7 +65,7 @@ void call(ExitCall &given) {
 int call_at_exit(void (*function)(void *), void *argument, void *library) {
   ExitCall *added = nullptr;
   {
-    MutexGuard guard(copies_mutex());
+    MutexGuard guard(Copies::mutex());
     Copy *const copy = find_locked({library, reinterpret_cast<const void *>(function)});
     if (copy != nullptr) {
       const bool is_new = copy->at_exit_count == copy->at_exit.size();
@@ -104,8 +95,8 @@ void call_if_there(const ForkCalls &given, void (*ForkCalls::*function)()) {
   if (given.*function == nullptr) return;
   bool is_there = false;
   {
-    MutexGuard guard(copies_mutex());
-    copies_locked().for_each([&](const Copy &each) {
+    MutexGuard guard(Copies::mutex());
+    Copies::locked().for_each([&](const Copy &each) {
       is_there = is_there || std::ranges::any_of(each.at_fork, [&](const ForkCalls &known) {
                    return known.number == given.number;
                  });
@@ -117,8 +108,8 @@ void call_if_there(const ForkCalls &given, void (*ForkCalls::*function)()) {
 void prepare_fork() {
   auto calls = std::make_unique<std::vector<ForkCalls>>();
   {
-    MutexGuard guard(copies_mutex());
-    copies_locked().for_each([&](const Copy &each) {
+    MutexGuard guard(Copies::mutex());
+    Copies::locked().for_each([&](const Copy &each) {
       calls->insert(calls->end(), each.at_fork.begin(), each.at_fork.end());
     });
   }
@@ -135,7 +126,7 @@ void end_fork(void (*ForkCalls::*function)()) {
 }
 
 void end_fork_in_child() {
-  copies_mutex().reset_after_fork();
+  Copies::mutex().reset_after_fork();
   end_fork(&ForkCalls::child);
 }
 
@@ -145,7 +136,7 @@ int register_at_fork(void (*prepare)(), void (*parent)(), void (*child)(), void 
   static const int failed = ::pthread_atfork(
       prepare_fork, [] { end_fork(&ForkCalls::parent); }, end_fork_in_child);
   {
-    MutexGuard guard(copies_mutex());
+    MutexGuard guard(Copies::mutex());
     if (Copy *const copy =
             find_locked({library, address_of(prepare), address_of(parent), address_of(child)})) {
       static std::uint64_t last = 0;
@@ -166,7 +157,7 @@ int create_key(pthread_key_t *key, void (*end)(void *)) {
   const void *const caller = __builtin_return_address(0);
   const int failed = ::pthread_key_create(key, end);
   if (failed != 0) return failed;
-  MutexGuard guard(copies_mutex());
+  MutexGuard guard(Copies::mutex());
   if (Copy *const copy = find_locked({reinterpret_cast<const void *>(end), key, caller}))
     copy->keys.push_back(*key);
   return 0;
@@ -174,8 +165,8 @@ int create_key(pthread_key_t *key, void (*end)(void *)) {
 
 int delete_key(pthread_key_t key) {
   {
-    MutexGuard guard(copies_mutex());
-    copies_locked().for_each([key](Copy &each) { std::erase(each.keys, key); });
+    MutexGuard guard(Copies::mutex());
+    Copies::locked().for_each([key](Copy &each) { std::erase(each.keys, key); });
   }
   return ::pthread_key_delete(key);
 }
@@ -210,14 +201,14 @@ constexpr std::size_t kAlways = 5;
 }  // namespace
 
 void LibraryCalls::add(std::span<std::byte> memory) {
-  MutexGuard guard(copies_mutex());
-  copies_locked().add(memory, {});
+  MutexGuard guard(Copies::mutex());
+  Copies::locked().add(memory, {});
 }
 
 std::vector<LibraryCalls::Function> LibraryCalls::take_fork_calls(std::span<std::byte> memory) {
   std::vector<Function> taken;
-  MutexGuard guard(copies_mutex());
-  Copy *const copy = copies_locked().find(memory.data());
+  MutexGuard guard(Copies::mutex());
+  Copy *const copy = Copies::locked().find(memory.data());
   if (copy == nullptr) return taken;
   for (const ForkCalls &each : copy->at_fork | std::views::reverse) {
     if (each.prepare != nullptr) taken.push_back(each.prepare);
@@ -229,8 +220,8 @@ std::vector<LibraryCalls::Function> LibraryCalls::take_fork_calls(std::span<std:
 bool LibraryCalls::call_at_exit(std::span<std::byte> memory) {
   ExitCall *last = nullptr;
   {
-    MutexGuard guard(copies_mutex());
-    Copy *const copy = copies_locked().find(memory.data());
+    MutexGuard guard(Copies::mutex());
+    Copy *const copy = Copies::locked().find(memory.data());
     if (copy == nullptr || copy->at_exit_count == 0) return false;
     last = copy->at_exit[--copy->at_exit_count].get();
   }
@@ -241,14 +232,14 @@ bool LibraryCalls::call_at_exit(std::span<std::byte> memory) {
 void LibraryCalls::forget(std::span<std::byte> memory) {
   std::vector<pthread_key_t> keys;
   {
-    MutexGuard guard(copies_mutex());
-    Copy *const copy = copies_locked().find(memory.data());
+    MutexGuard guard(Copies::mutex());
+    Copy *const copy = Copies::locked().find(memory.data());
     if (copy != nullptr) keys.swap(copy->keys);
   }
   for (const pthread_key_t each : keys) ::pthread_key_delete(each);
 }
 
-void LibraryCalls::reset_after_fork() noexcept { copies_mutex().reset_after_fork(); }
+void LibraryCalls::reset_after_fork() noexcept { Copies::mutex().reset_after_fork(); }
 
 std::span<const Redirection> LibraryCalls::redirections() noexcept {
   static const std::span<const Redirection> all =

@@ -7,6 +7,8 @@
 #include <span>
 #include <utility>
 
+#include "lock/mutex.hpp"
+
 namespace interlock {
 
 /// Thread: one at a time.
@@ -34,6 +36,21 @@ class ByMemory {
     T known;
   };
   std::map<const std::byte *, Entry> all_;  // by the end of the memory
+};
+
+/// The process's list of what T tells of each copy. Leaked on purpose: threads may start and end
+/// when static destructors have run.
+template <typename T>
+struct CopiesOf {
+  static Mutex &mutex() {
+    static Mutex *const guard = new Mutex(LockRank::kLeaf);
+    return *guard;
+  }
+  /// Guarded by the mutex.
+  static ByMemory<T> &locked() {
+    static auto *const all = new ByMemory<T>;
+    return *all;
+  }
 };
 
 }  // namespace interlock

@@ -9,7 +9,6 @@
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
-#include "lock/mutex.hpp"
 #include "platform/thread.hpp"
 #include "posix/library_memory.hpp"
 
@@ -42,21 +41,12 @@ struct Copy {
   StartThread *start_thread;  // that it was bound to, or null
 };
 
-// Leaked on purpose: threads may start and end when static destructors have run. The mutex guards
-// the map.
-Mutex &copies_mutex() {
-  static Mutex *const mutex = new Mutex(LockRank::kLeaf);
-  return *mutex;
-}
-ByMemory<Copy> &copies_locked() {
-  static auto *const all = new ByMemory<Copy>;
-  return *all;
-}
+using Copies = CopiesOf<Copy>;
 
 /// Null if the code is of no copy.
 Copy copy_of(const void *code) {
-  MutexGuard guard(copies_mutex());
-  const Copy *const found = copies_locked().find(code);
+  MutexGuard guard(Copies::mutex());
+  const Copy *const found = Copies::locked().find(code);
   return found != nullptr ? *found : Copy();
 }
 
@@ -144,11 +134,11 @@ const Redirection kRedirections[] = {{kStartThread, reinterpret_cast<void *>(sta
 
 void LibraryThreads::add(std::span<std::byte> memory, void *handle) {
   auto *const start = reinterpret_cast<StartThread *>(::dlsym(handle, kStartThread));
-  MutexGuard guard(copies_mutex());
-  copies_locked().add(memory, {std::make_shared<Atomic<unsigned>>(0), start});
+  MutexGuard guard(Copies::mutex());
+  Copies::locked().add(memory, {std::make_shared<Atomic<unsigned>>(0), start});
 }
 
-void LibraryThreads::reset_after_fork() noexcept { copies_mutex().reset_after_fork(); }
+void LibraryThreads::reset_after_fork() noexcept { Copies::mutex().reset_after_fork(); }
 
 bool LibraryThreads::are_running(std::span<std::byte> memory) noexcept {
   const Count running = count_of(memory.data());
