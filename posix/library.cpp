@@ -200,11 +200,14 @@ PrivateLibraries::Impl::~Impl() {
   }
 }
 
-/// Those whose threads have not ended, with what they are bound to, and what is bound to them.
+/// Those that a thread is in: one of theirs that has not ended, or one that forks. With what they are
+/// bound to, and what is bound to them.
 std::set<const PrivateLibraries::Library *> PrivateLibraries::Impl::find_busy() const {
   std::set<const Library *> busy;
   for (const Library *const each : own_) {
-    if (LibraryThreads::are_running(each->copy.memory())) busy.insert(each);
+    const std::span<std::byte> memory = each->copy.memory();
+    if (LibraryThreads::are_running(memory) || LibraryCalls::is_in_fork_call(memory))
+      busy.insert(each);
   }
   for (std::size_t before = SIZE_MAX; before != busy.size();) {
     before = busy.size();

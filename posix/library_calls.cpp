@@ -38,6 +38,7 @@ struct Copy {
   std::vector<std::unique_ptr<ExitCall>> at_exit;  // in the order of their registration
   std::size_t at_exit_count = 0;                   // of those that are to be called
   std::vector<ForkCalls> at_fork;
+  unsigned in_fork_calls = 0;  // threads that are in one of these
   std::vector<pthread_key_t> keys;
 };
 
@@ -90,19 +91,30 @@ int call_plain_at_exit(void (*function)()) {
 /// have been destroyed.
 thread_local std::vector<ForkCalls> *forking = nullptr;
 
+/// What copy the calls belong to; null if its owner has ended.
+Copy *find_locked(const ForkCalls &given) {
+  Copy *found = nullptr;
+  Copies::locked().for_each([&](Copy &each) {
+    for (const ForkCalls &known : each.at_fork) {
+      if (known.number == given.number) found = &each;
+    }
+  });
+  return found;
+}
+
 /// Unless the owner of the copy has ended meanwhile.
 void call_if_there(const ForkCalls &given, void (*ForkCalls::*function)()) {
   if (given.*function == nullptr) return;
-  bool is_there = false;
+  Copy *copy = nullptr;  // it stays where it is
   {
     MutexGuard guard(Copies::mutex());
-    Copies::locked().for_each([&](const Copy &each) {
-      is_there = is_there || std::ranges::any_of(each.at_fork, [&](const ForkCalls &known) {
-                   return known.number == given.number;
-                 });
-    });
+    copy = find_locked(given);
+    if (copy == nullptr) return;
+    ++copy->in_fork_calls;
   }
-  if (is_there) (given.*function)();
+  (given.*function)();
+  MutexGuard guard(Copies::mutex());
+  --copy->in_fork_calls;
 }
 
 void prepare_fork() {
@@ -215,6 +227,12 @@ std::vector<LibraryCalls::Function> LibraryCalls::take_fork_calls(std::span<std:
   }
   copy->at_fork.clear();
   return taken;
+}
+
+bool LibraryCalls::is_in_fork_call(std::span<std::byte> memory) noexcept {
+  MutexGuard guard(Copies::mutex());
+  const Copy *const copy = Copies::locked().find(memory.data());
+  return copy != nullptr && copy->in_fork_calls != 0;
 }
 
 bool LibraryCalls::call_at_exit(std::span<std::byte> memory) {

@@ -21,6 +21,8 @@ class LibraryCalls {
   /// A fork has nothing to do with it any more. Returns what it would have called first, in that
   /// order.
   [[nodiscard]] static std::vector<Function> take_fork_calls(std::span<std::byte> memory);
+  /// Whether a thread that forks, or has just forked, is in one of its functions.
+  [[nodiscard]] static bool is_in_fork_call(std::span<std::byte> memory) noexcept;
   /// Calls the last of what it has left for the exit and the C library does not call at its end.
   /// False if there is nothing more.
   [[nodiscard]] static bool call_at_exit(std::span<std::byte> memory);

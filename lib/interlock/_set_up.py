@@ -120,13 +120,20 @@ def _siginterrupt(signalnum, flag, /):
 
 
 class _Beginning:
-    """As a regular expression for a text that begins with another, without re."""
+    """A regular expression for a text that begins with another, which takes no re until somebody looks at it."""
 
     def __init__(self, text):
         self.text = text
 
     def match(self, text):
         return text.startswith(self.text)
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "text":
+            raise AttributeError(name)
+        import re
+
+        return getattr(re.compile(re.escape(self.text)), name)
 
     def __eq__(self, other):
         return isinstance(other, _Beginning) and self.text == other.text

@@ -137,6 +137,46 @@ if os.fork() == 0:
 os.wait()
 """
 
+# os.fork() lets no interpreter end meanwhile.
+HELD = """
+import ctypes, os, sys, interlock
+sys.path.insert(0, sys.argv[1])
+
+def hold_forks(*ends):
+    import threads
+    threads.hold_forks(*ends)
+    return threads.address()
+
+def address():
+    import threads
+    return threads.address()
+
+def prepare():  # the first import of a built-in module waits for the main interpreter
+    import typing
+
+def end_meanwhile(ready, forking, to_fork):
+    first, second = interlock.Interpreter(), interlock.Interpreter()
+    second.call(prepare)
+    (forked, fork), (leave, may_leave) = forking, to_fork
+    used = first.call(hold_forks, leave, fork)
+    os.write(ready, b"x")
+    os.read(forked, 1)
+    first.close()
+    is_other = second.call(address) != used
+    os.write(may_leave, b"x")
+    second.close()
+    return is_other
+
+with interlock.Interpreter() as i:
+    done, ready = os.pipe()
+    is_other = i.submit(end_meanwhile, ready, os.pipe(), os.pipe())
+    os.read(done, 1)
+    if ctypes.PyDLL(None).fork() == 0:
+        os._exit(0)
+    os.wait()
+    print(is_other.result())
+"""
+
 
 class Threads(support.TestCase):
     def pipe(self):
@@ -176,6 +216,10 @@ class Threads(support.TestCase):
     def test_handlers_of_fork_are_called(self):
         out, _ = self.run_program(FORKING, str(place))
         self.assertEqual(out, "child 2\nparent True\nchild 1\n")
+
+    def test_what_a_fork_is_in_stays(self):
+        out, _ = self.run_program(HELD, str(place))
+        self.assertEqual(out, "True\n")
 
     def test_a_thread_that_has_ended_is_no_matter(self):
         (there_out, there_in), (back_out, back_in) = self.pipe(), self.pipe()

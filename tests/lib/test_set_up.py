@@ -64,6 +64,24 @@ class Inherits(support.TestCase):
         names = i.call(lambda: [each[2].__name__ for each in __import__("warnings").filters])
         self.assertEqual(names, ["OfMain", *(each[2].__name__ for each in before)])
 
+    def test_filters_can_be_read_and_set_again(self):
+        """As scikit-learn does for its threads."""
+
+        def set_again():
+            import warnings
+
+            from interlock import _set_up
+
+            _set_up.ignore_warning("What (now", RuntimeWarning)
+            [action, message, category, *_], *_ = warnings.filters
+            warnings.resetwarnings()
+            warnings.simplefilter("error")
+            warnings.filterwarnings(action, message.pattern, category)
+            warnings.warn("What (now?)", RuntimeWarning)
+            return message.search("what (now)") is None, message.fullmatch("What (now") is not None
+
+        self.assertEqual(self.interpreter().call(set_again), (True, True))
+
     def test_modules_that_main_can_import(self):
         i = self.interpreter()
         self.assertEqual(i.call(lambda: __import__("support").LIMIT), support.LIMIT)

@@ -110,12 +110,27 @@ PyObject *start_locked(PyObject *, PyObject *) {
   return PyLong_FromLong(pthread_atfork(lock, unlock, unlock));
 }
 
+// A handler of fork that takes as long as somebody wants.
+Ends fork_ends;
+
+/// hold_forks(from, to): a fork writes to `to`, and waits until it can read a byte.
+PyObject *hold_forks(PyObject *, PyObject *args) {
+  if (!PyArg_ParseTuple(args, "ii", &fork_ends.from, &fork_ends.to)) return nullptr;
+  const auto hold = [] {
+    const Ends ends = fork_ends;
+    char byte = 0;
+    if (::write(ends.to, &byte, 1) != 1 || ::read(ends.from, &byte, 1) != 1) std::abort();
+  };
+  return PyLong_FromLong(pthread_atfork(hold, nullptr, nullptr));
+}
+
 PyObject *address(PyObject *, PyObject *) { return PyLong_FromVoidPtr(&secret); }
 
 PyMethodDef functions[] = {{"start", start, METH_VARARGS, nullptr},
                            {"join", join, METH_O, nullptr},
                            {"start_until_fork", start_until_fork, METH_NOARGS, nullptr},
                            {"start_locked", start_locked, METH_NOARGS, nullptr},
+                           {"hold_forks", hold_forks, METH_VARARGS, nullptr},
                            {"address", address, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 PyModuleDef_Slot slots[] = {{0, nullptr}};
