@@ -2,6 +2,7 @@
 """What a new interpreter takes over from the one that creates it, and what runs inside it."""
 
 import _signal
+import atexit
 import os
 import sys
 import threading
@@ -145,6 +146,11 @@ class _Beginning:
 def ignore_warning(beginning, category):
     """From now on, of the calling interpreter. `beginning` is plain text."""
     warnings.filters.insert(0, ("ignore", _Beginning(beginning), category, None, 0))
+
+
+def end_threads_at_exit(module, function):
+    """A module's pool of threads, of which its function sets the number, is left with the caller alone."""
+    atexit.register(lambda: getattr(module, function)(1))
 
 
 def _set_filters(filters):

@@ -12,15 +12,17 @@ namespace {
 constexpr std::array<const char *, 4> kNames = {"private", "shared", "home", "refuse"};
 
 constexpr KnownExtension kKnown[] = {
-    {"h5py", ExtensionPolicy::kPrivate, true, false, nullptr,
+    {"h5py", ExtensionPolicy::kPrivate, true, false, nullptr, nullptr,
      "libhdf5 is not thread-safe, and calls functions that an image has registered with it"},
-    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate, false, false,
+    {"numpy._core._multiarray_umath", ExtensionPolicy::kPrivate, false, false, nullptr,
      "NumPy was imported from a Python sub-interpreter",
      "it warns that its static data are shared with other interpreters, which those of an image "
      "are "
      "not"},
-    {"scipy.fft._duccfft", ExtensionPolicy::kPrivate, false, true, nullptr,
-     "no destructor ends its pool of threads, whose image could not be used again"},
+    {"scipy.fft._duccfft", ExtensionPolicy::kPrivate, false, true, nullptr, nullptr,
+     "no destructor ends its pool of threads, which a fork does"},
+    {"cv2", ExtensionPolicy::kPrivate, false, false, "setNumThreads", nullptr,
+     "no destructor ends its pool of threads, which goes when it is to have one"},
 };
 
 constexpr KnownLibrary kKnownLibraries[] = {

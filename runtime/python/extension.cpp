@@ -38,19 +38,26 @@ PyObject *create_as_cpython_does(PyObject *module, PyObject *const *values, Py_s
                              nullptr);
 }
 
-/// Nobody is to be warned of what is not so in an image.
-bool ignore_wrong_warning(const std::string &name) {
-  const KnownExtension *const known = known_extension(name);
-  if (known == nullptr || known->wrong_warning == nullptr) return true;
+template <typename... Arguments>
+bool call_set_up(const char *function, const char *format, Arguments... arguments) {
   const PyRef set_up = PyRef::steal(PyImport_ImportModule("interlock._set_up"));
-  if (!set_up) return false;
-  const PyRef done = PyRef::steal(PyObject_CallMethod(set_up.get(), "ignore_warning", "sO",
-                                                      known->wrong_warning, PyExc_UserWarning));
-  return static_cast<bool>(done);
+  return set_up && PyRef::steal(PyObject_CallMethod(set_up.get(), function, format, arguments...));
+}
+
+/// Nobody is to be warned of what is not so in an image.
+bool ignore_wrong_warning(const KnownExtension *known) {
+  return known == nullptr || known->wrong_warning == nullptr ||
+         call_set_up("ignore_warning", "sO", known->wrong_warning, PyExc_UserWarning);
+}
+
+bool end_threads_at_exit(const KnownExtension *known, PyObject *module) {
+  return known == nullptr || known->sets_thread_count == nullptr ||
+         call_set_up("end_threads_at_exit", "Os", module, known->sets_thread_count);
 }
 
 /// Null without an exception: CPython is to do it.
 PyRef create_from_image(ModuleMaker &maker, Images &images) {
+  const KnownExtension *const known = known_extension(maker.name());
   PrivateLibraries::Library *library = nullptr;
   {
     const AttachedGlobalLock global;
@@ -62,7 +69,6 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
     if (PySys_Audit("import", "sOOOO", maker.name().c_str(), maker.origin(), Py_None, Py_None,
                     Py_None) < 0)
       return {};
-    const KnownExtension *const known = known_extension(maker.name());
     const bool copies_all = known != nullptr && known->copies_libraries;
     Result<PrivateLibraries::Library *> loaded =
         images.load(maker.path(), copies_all ? PrivateLibraries::Needed::kAll
@@ -75,12 +81,13 @@ PyRef create_from_image(ModuleMaker &maker, Images &images) {
     if (known != nullptr && known->ends_threads_at_fork)
       PrivateLibraries::end_threads_at_end(*library);
   }
-  if (PyModuleDef *const known = images.find(maker.path(), maker.name()))
-    return maker.make_again(images, *known);
+  if (PyModuleDef *const definition = images.find(maker.path(), maker.name()))
+    return maker.make_again(images, *definition);
   if (!maker.call_hook(*library)) return {};
   if (!maker.supports_own_lock() || uses_api_of_images(maker.path())) {
-    if (!ignore_wrong_warning(maker.name())) return {};
-    return maker.make(images);
+    if (!ignore_wrong_warning(known)) return {};
+    PyRef made = maker.make(images);
+    return made && end_threads_at_exit(known, made.get()) ? std::move(made) : PyRef();
   }
   const AttachedGlobalLock global;
   if (global.status().ok()) {

@@ -18,8 +18,8 @@ def setUpModule():
     fixtures.compile_shared("statics.cpp", place / f"statics{fixtures.SUFFIX}")
     fixtures.compile_shared("registering.c", place / f"registering{fixtures.SUFFIX}", "-pthread")
     fixtures.compile_shared("threads.cpp", place / f"threads{fixtures.SUFFIX}", "-pthread")
-    # Files with images of their own; threads of what has the name of the first are ended by a fork.
-    for package in "scipy/fft/_duccfft", "unknown", "locked":
+    # Files with images of their own. What ends the threads of the first two is known by their names.
+    for package in "scipy/fft/_duccfft", "cv2", "unknown", "locked":
         (place / package).mkdir(parents=True)
         shutil.copy(place / f"threads{fixtures.SUFFIX}", place / package)
     sys.path.insert(0, str(place))
@@ -207,6 +207,9 @@ class Threads(support.TestCase):
 
     def test_a_thread_that_ends_before_a_fork_ends_with_the_interpreter_of_a_known_module(self):
         self.assertEqual(self.count_images("scipy.fft._duccfft.threads", "start_until_fork"), 1)
+
+    def test_a_known_module_is_told_to_end_its_threads(self):
+        self.assertEqual(self.count_images("cv2.threads", "start_until_fork"), 1)
 
     def test_other_modules_are_told_of_forks_alone(self):
         """A handler may take a lock that the destructor needs, too."""

@@ -83,6 +83,12 @@ PyObject *start_until_fork(PyObject *, PyObject *) {
   return PyLong_FromLong(pthread_atfork(end_pool, start_pool, start_pool));
 }
 
+/// setNumThreads(1): the pool has none but the calling thread.
+PyObject *set_thread_count(PyObject *, PyObject *count) {
+  if (PyLong_AsLong(count) == 1) end_pool();
+  return PyErr_Occurred() != nullptr ? nullptr : Py_NewRef(Py_None);
+}
+
 // One that its destructor ends, and whose lock nobody else is to hold over a fork.
 struct LockedPool {
   std::mutex mutex;
@@ -130,6 +136,7 @@ PyMethodDef functions[] = {{"start", start, METH_VARARGS, nullptr},
                            {"join", join, METH_O, nullptr},
                            {"start_until_fork", start_until_fork, METH_NOARGS, nullptr},
                            {"start_locked", start_locked, METH_NOARGS, nullptr},
+                           {"setNumThreads", set_thread_count, METH_O, nullptr},
                            {"hold_forks", hold_forks, METH_VARARGS, nullptr},
                            {"address", address, METH_NOARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
