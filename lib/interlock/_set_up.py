@@ -41,7 +41,11 @@ def _extension_settings(extensions):
 
 def _is_everywhere(category):
     """Other packages set filters for their categories when they are imported. Nothing is imported for a filter."""
-    return category.__module__ == _MAIN or category.__module__.partition(".")[0] in sys.stdlib_module_names
+    return category.__module__ == _MAIN or _is_standard(category)
+
+
+def _is_standard(category):
+    return category.__module__.partition(".")[0] in sys.stdlib_module_names
 
 
 def _plain_filters():
@@ -61,6 +65,8 @@ def set_up(inherited, initializer=None, arguments=()):
     """First call in a new interpreter."""
     _adopt_home_thread()
     _take_over_signal_handlers()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork = _register_at_fork
     sys.path[:] = inherited["path"]
     sys.argv[:] = inherited["argv"]
     sys.setrecursionlimit(inherited["recursion_limit"])
@@ -118,6 +124,17 @@ def _set_wakeup_fd(fd, /, *, warn_on_full_buffer=True):
 
 def _siginterrupt(signalnum, flag, /):
     """No signal interrupts a system call of an interpreter but the main one; nothing is to change for that."""
+
+
+def _register_at_fork(**functions):
+    """No interpreter but the main one forks; others would keep the functions, and what they lead to, for nothing."""
+    if unknown := functions.keys() - {"before", "after_in_child", "after_in_parent"}:
+        raise TypeError(f"register_at_fork() got an unexpected keyword argument {min(unknown)!r}")
+    if not functions:
+        raise TypeError("At least one argument is required.")
+    for name, each in functions.items():
+        if not callable(each):
+            raise TypeError(f"{name!r} must be callable, not {type(each).__name__}")
 
 
 class _Beginning:
@@ -183,13 +200,13 @@ def tear_down():
     Whoever waits for what this one sends is told, even if daemon threads keep its Senders, and whoever calls
     its proxies, even if atexit functions were interrupted before they ended these.
     Filters with regular expressions go: CPython (seen in 3.15) leaks a part of them, and with it keeps the
-    whole heap of the interpreter.
+    whole heap of the interpreter. So do those for categories of other packages, which lead to all that these are.
     """
     _interlock.close_senders()
     _interlock.close_images()
     if proxies := sys.modules.get("interlock._proxy_server"):
         proxies.close()
-    plain = [each for each in warnings.filters if each[1] is None and each[3] is None]
+    plain = [each for each in warnings.filters if each[1] is each[3] is None and _is_standard(each[2])]
     _set_filters([each[:5] for each in plain])
 
 

@@ -12,8 +12,7 @@
 namespace interlock {
 namespace {
 
-/// Places for references in memory of which only the bounds are known. A word that happens to be
-/// the address of an object counts as a reference.
+/// Places for addresses in memory of which only the bounds are known.
 template <typename Function>
 void for_each_word(std::byte *start, std::size_t size, Function function) {
   void *at = start;
@@ -24,27 +23,33 @@ void for_each_word(std::byte *start, std::size_t size, Function function) {
 
 /// The objects of the calling interpreter that can be found: those that its collector knows, and
 /// what they lead to of dicts, tuples and extension modules' types that it does not know. Of the
-/// references to each, those from the others are taken away, as the collector does, and those from
-/// static data. What has any left is used by somebody else, and so is all that it leads to.
+/// references to each, those from the others are taken away, as the collector does. Addresses in
+/// static data, and in objects of which only the bounds are known, are taken for the rest: for as
+/// many as there are, since one may be kept without a reference beside one with it. What has more
+/// references is used by somebody else, and so is all that it leads to.
 class Leftovers {
  public:
   explicit Leftovers(const Images &images) {
-    for (PrivateLibraries::Copy &copy : images.all())
+    for (PrivateLibraries::Copy &copy : images.all()) {
+      memory_.push_back(copy.memory);
       data_.insert(data_.end(), copy.data.begin(), copy.data.end());
+    }
   }
 
   void find() {
     find_objects();
     references_.reserve(objects_.size());
     for (PyObject *const each : objects_) references_.push_back(Py_REFCNT(each));
-    for (PyObject *const each : objects_) traverse(each, take_away);
+    addresses_.resize(objects_.size());
+    for (PyObject *const each : objects_)
+      traverse(each, PyObject_IS_GC(each) ? take_away : add_address);
     for (const std::span<std::byte> each : data_)
-      for_each_word(each.data(), each.size(), [this](PyObject *word) { take_away(word, this); });
+      for_each_word(each.data(), each.size(), [this](PyObject *word) { add_address(word, this); });
     is_used_.resize(objects_.size());
     use(PyEval_GetBuiltins(), this);
     for (std::size_t i = 0; i < objects_.size(); ++i) {
-      // Fewer than none: something has an address without a reference, and nothing is certain.
-      if (references_[i] != 0) use(objects_[i], this);
+      // Fewer than none: an object says that it has a reference, but has not.
+      if (references_[i] < 0 || references_[i] > addresses_[i]) use(objects_[i], this);
     }
     while (!to_traverse_.empty()) {
       PyObject *const next = to_traverse_.back();
@@ -58,8 +63,8 @@ class Leftovers {
     for (std::size_t i = 0; i < objects_.size(); ++i) {
       if (is_used_[i]) continue;
       Py_INCREF(objects_[i]);
-      // What an extension module does when an object of its own goes may need what is going, too.
-      if (!is_of_extension(Py_TYPE(objects_[i]))) unused.push_back(objects_[i]);
+      // What an image does when an object of its own goes may need what is going, too.
+      if (!is_of_image(Py_TYPE(objects_[i]))) unused.push_back(objects_[i]);
     }
     PyType_ClearCache();  // the dicts of static types are about to be emptied
     // Callbacks of weak references would run Python code.
@@ -100,14 +105,26 @@ class Leftovers {
       leftovers.objects_.push_back(object);
     return 0;
   }
-  /// Whether C code that is not CPython's frees objects of the type.
+  /// Whether objects of the type are freed by C code of a module, and not as those of classes are.
   [[nodiscard]] bool is_of_extension(const PyTypeObject *type) const noexcept {
-    for (; (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0; type = type->tp_base) {
-      if (type->tp_dealloc != dealloc_of_class_) return true;
-    }
-    const auto *const address = reinterpret_cast<const std::byte *>(type);
-    return std::ranges::any_of(data_, [address](std::span<std::byte> each) {
-      return address >= each.data() && address < each.data() + each.size();
+    const PyTypeObject *const base = freed_as(type);
+    return (base->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 || is_in_image(base);
+  }
+  /// Whether that module is an image.
+  [[nodiscard]] bool is_of_image(const PyTypeObject *type) const noexcept {
+    const PyTypeObject *const base = freed_as(type);
+    return is_in_image(base) || is_in_image(reinterpret_cast<const void *>(base->tp_dealloc));
+  }
+  /// The type itself, or what a class has as its first base that is none.
+  [[nodiscard]] const PyTypeObject *freed_as(const PyTypeObject *type) const noexcept {
+    while ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 && type->tp_dealloc == dealloc_of_class_)
+      type = type->tp_base;
+    return type;
+  }
+  [[nodiscard]] bool is_in_image(const void *address) const noexcept {
+    const auto *const at = static_cast<const std::byte *>(address);
+    return std::ranges::any_of(memory_, [at](std::span<std::byte> each) {
+      return at >= each.data() && at < each.data() + each.size();
     });
   }
 
@@ -124,6 +141,11 @@ class Leftovers {
   static int take_away(PyObject *object, void *self) {
     auto &leftovers = *static_cast<Leftovers *>(self);
     if (const std::size_t i = leftovers.index_of(object); i != kNone) --leftovers.references_[i];
+    return 0;
+  }
+  static int add_address(PyObject *object, void *self) {
+    auto &leftovers = *static_cast<Leftovers *>(self);
+    if (const std::size_t i = leftovers.index_of(object); i != kNone) ++leftovers.addresses_[i];
     return 0;
   }
   static int use(PyObject *object, void *self) {
@@ -160,10 +182,12 @@ class Leftovers {
 
   static constexpr std::size_t kNone = SIZE_MAX;
   const destructor dealloc_of_class_ = find_dealloc_of_class();
-  std::vector<std::span<std::byte>> data_;  // static, of images
-  std::unordered_set<PyObject *> unknown_;  // to the collector
-  std::vector<PyObject *> objects_;         // by address
-  std::vector<Py_ssize_t> references_;      // of each
+  std::vector<std::span<std::byte>> memory_;  // of images
+  std::vector<std::span<std::byte>> data_;    // what they may write of it
+  std::unordered_set<PyObject *> unknown_;    // to the collector
+  std::vector<PyObject *> objects_;           // by address
+  std::vector<Py_ssize_t> references_;        // to each that no other object has
+  std::vector<Py_ssize_t> addresses_;         // of each that may be references
   std::vector<bool> is_used_;
   std::vector<PyObject *> to_traverse_;
 };

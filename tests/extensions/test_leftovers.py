@@ -24,7 +24,7 @@ import sys, interlock
 sys.path.insert(0, sys.argv[1])
 
 def use(kind):
-    import holding, weakref, sys
+    import functools, holding, os, sys, warnings, weakref
     witness = holding.witness()
     def told(*ignored):
         print("Python code runs", file=sys.__stderr__)
@@ -43,6 +43,25 @@ def use(kind):
             def method(self): return Held
         holding.hold(Held)
         holding.hold(Held().method)
+    elif kind == "address":  # twice, with one reference
+        class Held:
+            it = witness
+        holding.hold(Held)
+        holding.hold_borrowed(Held)
+    elif kind == "cache":
+        @functools.lru_cache(8)
+        def function(*key): return key
+        function.it, function.cached = witness, (function(function), function(witness))
+        holding.hold(function)
+    elif kind == "category":
+        class Category(Warning):
+            it = witness
+        warnings.simplefilter("ignore", Category)
+        holding.hold(Category)
+    elif kind == "fork":
+        function = lambda: (witness, function)
+        os.register_at_fork(before=function)
+        holding.hold(function)
     elif kind == "closure":
         holding.hold(lambda: witness)
     elif kind == "finaliser":
@@ -114,7 +133,8 @@ class Leftovers(support.TestCase):
         return out
 
     def test_what_is_in_cycles_is_freed(self):
-        kinds = ["cycle", "class", "closure", "finaliser", "weak reference", "wrapper", "wrapper that is held"]
+        kinds = ["cycle", "class", "address", "cache", "category", "fork", "closure", "finaliser", "weak reference"]
+        kinds += ["wrapper", "wrapper that is held"]
         self.assertEqual(self.run_kinds(*kinds), "".join(f"freed\n{each}\n" for each in kinds))
 
     def test_objects_of_extension_modules_are_left_alone(self):

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import threading
+import unittest
 import warnings
 from unittest import mock
 
@@ -81,6 +82,22 @@ class Inherits(support.TestCase):
             return message.search("what (now)") is None, message.fullmatch("What (now") is not None
 
         self.assertEqual(self.interpreter().call(set_again), (True, True))
+
+    @unittest.skipUnless(hasattr(os, "register_at_fork"), "no fork here")
+    def test_functions_for_forks_are_looked_at_and_not_kept(self):
+        def register(**functions):
+            import os
+
+            return os.register_at_fork(**functions)
+
+        i = self.interpreter()
+        self.assertIsNone(i.call(register, before=len, after_in_child=len, after_in_parent=len))
+        for wrong in {}, {"before": 1}, {"after": len}:
+            with self.assertRaises(TypeError) as here:
+                os.register_at_fork(**wrong)
+            with self.assertRaises(TypeError) as there:
+                i.call(register, **wrong)
+            self.assertEqual(str(there.exception), str(here.exception))
 
     def test_modules_that_main_can_import(self):
         i = self.interpreter()

@@ -9,10 +9,16 @@
 PyObject *held[100]; /* not static, so that compilers keep what is only written */
 static int count;
 
-static PyObject *hold(PyObject *module, PyObject *object) {
+static PyObject *hold_borrowed(PyObject *module, PyObject *object) {
   if (count == 100) Py_RETURN_FALSE;
-  held[count++] = Py_NewRef(object);
+  held[count++] = object;
   Py_RETURN_TRUE;
+}
+
+static PyObject *hold(PyObject *module, PyObject *object) {
+  PyObject *const result = hold_borrowed(module, object);
+  if (result == Py_True) Py_INCREF(object);
+  return result;
 }
 
 static void report(const char *line) {
@@ -54,6 +60,7 @@ static int execute(PyObject *module) {
 }
 
 static PyMethodDef functions[] = {{"hold", hold, METH_O, "Keep an object for ever."},
+                                  {"hold_borrowed", hold_borrowed, METH_O, "Keep an address for ever."},
                                   {"witness", witness, METH_NOARGS, "Something that reports when it is freed."},
                                   {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
