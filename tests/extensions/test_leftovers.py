@@ -51,7 +51,7 @@ def use(kind):
     elif kind == "cache":
         @functools.lru_cache(8)
         def function(*key): return key
-        function.it, function.cached = witness, (function(function), function(witness))
+        function.it, function.cached = witness, function(function)
         holding.hold(function)
     elif kind == "category":
         class Category(Warning):
