@@ -43,7 +43,8 @@ class Leftovers {
     for (PyObject *const each : objects_) references_.push_back(Py_REFCNT(each));
     addresses_.resize(objects_.size());
     for (std::size_t i = 0; i < objects_.size(); ++i) {
-      traverse(objects_[i], PyObject_IS_GC(objects_[i]) ? take_away : add_address);
+      visit_references(objects_[i], take_away);
+      visit_addresses(objects_[i], add_address);
       if (is_in_ring(objects_[i])) ++addresses_[i];
     }
     for (const std::span<std::byte> each : data_)
@@ -57,7 +58,8 @@ class Leftovers {
     while (!to_traverse_.empty()) {
       PyObject *const next = to_traverse_.back();
       to_traverse_.pop_back();
-      traverse(next, use);
+      visit_references(next, use);
+      visit_addresses(next, use);
     }
   }
 
@@ -93,8 +95,7 @@ class Leftovers {
         },
         this);
     for (std::size_t i = 0; i < objects_.size(); ++i) {
-      // Others may hold any bytes.
-      if (PyObject_IS_GC(objects_[i])) traverse(objects_[i], add_unknown);
+      visit_references(objects_[i], add_unknown);
     }
     std::ranges::sort(objects_);
   }
@@ -131,12 +132,16 @@ class Leftovers {
     });
   }
 
-  void traverse(PyObject *object, visitproc visit) {
-    PyTypeObject *const type = Py_TYPE(object);
-    if (PyObject_IS_GC(object)) {
-      if (type->tp_traverse != nullptr) (void)type->tp_traverse(object, visit, this);
-      return;
-    }
+  /// What it tells the collector of.
+  void visit_references(PyObject *object, visitproc visit) {
+    const traverseproc traverse = Py_TYPE(object)->tp_traverse;
+    if (PyObject_IS_GC(object) && traverse != nullptr) (void)traverse(object, visit, this);
+  }
+  /// What may be in the memory that it does not tell the collector of: all, or what the instances
+  /// of a class have of C.
+  void visit_addresses(PyObject *object, visitproc visit) {
+    const PyTypeObject *const type = freed_as(Py_TYPE(object));
+    if (PyObject_IS_GC(object) && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0) return;
     auto *const start = reinterpret_cast<std::byte *>(object) + sizeof(PyObject);
     const auto size = static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject);
     for_each_word(start, size, [&](PyObject *word) { (void)visit(word, this); });

@@ -76,6 +76,11 @@ def use(kind):
         def function(): return wrapper
         function.witness = witness
         wrapper = holding.Wrapper(function)
+    elif kind == "class of wrappers":  # which the collector knows, but not what they wrap
+        class Wrapper(holding.Wrapper): pass
+        def function(): return wrapper
+        function.witness = witness
+        wrapper = Wrapper(function)
     elif kind == "wrapper that is held":
         cycle = {"witness": witness, "list": []}  # which makes the collector know it
         cycle["wrapper"] = holding.Wrapper(cycle)
@@ -134,12 +139,12 @@ class Leftovers(support.TestCase):
 
     def test_what_is_in_cycles_is_freed(self):
         kinds = ["cycle", "class", "address", "cache", "category", "fork", "closure", "finaliser", "weak reference"]
-        kinds += ["wrapper", "wrapper that is held"]
+        kinds += ["wrapper", "class of wrappers", "wrapper that is held"]
         self.assertEqual(self.run_kinds(*kinds), "".join(f"freed\n{each}\n" for each in kinds))
 
     def test_objects_of_extension_modules_are_left_alone(self):
         """What is done when one of them goes may need what went before: nobody wrote it for that."""
-        self.assertNotIn("wrapper freed", self.run_kinds("wrapper", "wrapper that is held"))
+        self.assertNotIn("wrapper freed", self.run_kinds("wrapper", "class of wrappers", "wrapper that is held"))
 
     @unittest.skipIf(support.ADDRESS_SANITIZER, "it keeps freed memory for a while")
     def test_code_and_documentation_of_functions_is_freed(self):

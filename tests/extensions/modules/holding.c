@@ -38,7 +38,7 @@ typedef struct {
 static PyObject *wrapper_new(PyTypeObject *type, PyObject *args, PyObject *kwargs) {
   PyObject *object;
   if (!PyArg_ParseTuple(args, "O", &object)) return NULL;
-  Wrapper *const self = PyObject_New(Wrapper, type);
+  Wrapper *const self = (Wrapper *)type->tp_alloc(type, 0);
   if (self != NULL) self->object = Py_NewRef(object);
   return (PyObject *)self;
 }
@@ -51,7 +51,7 @@ static void wrapper_dealloc(PyObject *self) {
 
 static PyTypeObject wrapper_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "holding.Wrapper",
                                     .tp_basicsize = sizeof(Wrapper),
-                                    .tp_flags = Py_TPFLAGS_DEFAULT,
+                                    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
                                     .tp_dealloc = wrapper_dealloc,
                                     .tp_new = wrapper_new};
 
