@@ -6,8 +6,10 @@
 #include <cstring>
 #include <memory>
 
+#include "base/check.hpp"
 #include "mingw/error.hpp"
 #include "mingw/handle.hpp"
+#include "mingw/library_calls.hpp"
 #include "mingw/library_notices.hpp"
 #include "mingw/library_threads.hpp"
 #include "platform/memory.hpp"
@@ -102,39 +104,46 @@ LibraryCopy::~LibraryCopy() {
 /// The linker has found them by library and name; the names are enough to know them again.
 bool LibraryCopy::redirect(const PeFile &file, std::span<const Redirection> redirections) const {
   const std::span<const Redirection> starters = LibraryThreads::redirections();
+  std::vector<Redirection> all(starters.begin(), starters.end());
+  for (const auto &each : {LibraryCalls::redirections(), redirections})
+    all.insert(all.end(), each.begin(), each.end());
   std::vector<void *> originals(starters.size());
-  const auto find = [](std::span<const Redirection> all, std::string_view name) {
-    return std::ranges::find_if(all, [name](const Redirection &each) { return name == each.name; });
-  };
   for (const PeFile::Import &each : file.imports()) {
-    auto found = find(redirections, each.name);
-    bool is_found = found != redirections.end();
-    if (!is_found && !each.is_delayed) {
-      found = find(starters, each.name);
-      is_found = found != starters.end();
-      if (is_found)
-        std::memcpy(&originals[found - starters.begin()], at(each.place), sizeof(void *));
+    const auto found = std::ranges::find_if(
+        all, [&](const Redirection &redirection) { return each.name == redirection.name; });
+    if (found == all.end()) continue;
+    const auto index = static_cast<std::size_t>(found - all.begin());
+    if (index < originals.size()) {
+      if (each.is_delayed) continue;  // nobody knows the original yet
+      std::memcpy(&originals[index], at(each.place), sizeof(void *));
     }
-    if (is_found && !write_to(at(each.place), std::as_bytes(std::span(&found->function, 1))))
-      return false;
+    if (!write_to(at(each.place), std::as_bytes(std::span(&found->function, 1)))) return false;
   }
   LibraryThreads::add(memory_, originals);
   return true;
 }
 
+LibraryCopy::Data LibraryCopy::saved(std::byte *start, std::span<const std::byte> before,
+                                     std::size_t zeros) {
+  MEMORY_BASIC_INFORMATION info{};
+  CHECK(VirtualQuery(start, &info, sizeof info) != 0);
+  return {start, {before.begin(), before.end()}, zeros, info.Protect};
+}
+
 void LibraryCopy::save(const PeFile &file) {
   for (const PeFile::Section &each : file.sections()) {
     std::byte *const start = at(each.start);
+    if (each.size == 0) continue;
     if (each.is_writable) {
-      data_.push_back({start, {start, start + each.known}, each.size - each.known});
-    } else if (each.is_readable && each.size != 0) {
+      data_.push_back(saved(start, {start, each.known}, each.size - each.known));
+    } else if (each.is_readable) {
       fixed_.emplace_back(start, each.size);
     }
   }
   // The linker has written that, perhaps to where the file has nothing but zeros.
   if (file.thread_index() != 0) {
     std::byte *const start = at(file.thread_index());
-    changed_.push_back({start, {start, start + sizeof(std::uint32_t)}, 0});
+    changed_.push_back(saved(start, {start, sizeof(std::uint32_t)}, 0));
   }
 }
 
@@ -143,12 +152,14 @@ void LibraryCopy::save_changes(std::span<std::byte> memory, std::span<const std:
   while (!memory.empty()) {
     const std::size_t size = std::min(memory.size(), page_size());
     if (std::memcmp(memory.data(), before.data(), size) != 0)
-      changed_.push_back({memory.data(), {before.begin(), before.begin() + size}, 0});
+      changed_.push_back(saved(memory.data(), before.first(size), 0));
     memory = memory.subspan(size);
     before = before.subspan(size);
   }
 }
 
+/// Without the lock that the linker has others begin under: threads that it starts meanwhile run,
+/// and it is not told of them.
 bool LibraryCopy::begin() const {
   const auto *const callbacks =
       reinterpret_cast<const LibraryNotices::Callback *>(at(calls_.array));
@@ -190,12 +201,18 @@ void LibraryCopy::stop(bool) {
 
 bool LibraryCopy::has_threads() const { return LibraryThreads::are_running(memory_); }
 
+/// Start-up code may have protected what it has written.
 void LibraryCopy::restore() {
-  for (const Data &each : data_) {
-    std::ranges::copy(each.before, each.start);
-    std::memset(each.start + each.before.size(), 0, each.zeros);
+  for (const auto *const all : {&data_, &changed_}) {
+    for (const Data &each : *all) {
+      const std::size_t size = each.before.size() + each.zeros;
+      DWORD before = 0;
+      CHECK(VirtualProtect(each.start, size, PAGE_READWRITE, &before) != 0);
+      std::ranges::copy(each.before, each.start);
+      std::memset(each.start + each.before.size(), 0, each.zeros);
+      CHECK(VirtualProtect(each.start, size, each.protection, &before) != 0);
+    }
   }
-  for (const Data &each : changed_) (void)write_to(each.start, each.before);
 }
 
 void *LibraryCopy::find(const char *name) const noexcept {

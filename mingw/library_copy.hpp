@@ -37,6 +37,7 @@ class LibraryCopy final : public PrivateCopy {
     std::byte *start;
     std::vector<std::byte> before;
     std::size_t zeros;
+    DWORD protection;
   };
 
   LibraryCopy() noexcept = default;
@@ -45,6 +46,8 @@ class LibraryCopy final : public PrivateCopy {
   }
   [[nodiscard]] bool redirect(const PeFile &file, std::span<const Redirection> redirections) const;
   void save(const PeFile &file);
+  [[nodiscard]] static Data saved(std::byte *start, std::span<const std::byte> before,
+                                  std::size_t zeros);
   void save_changes(std::span<std::byte> memory, std::span<const std::byte> before);
   /// What it wants called at its begin (`reason`: DLL_PROCESS_ATTACH), in that order.
   [[nodiscard]] bool begin() const;
