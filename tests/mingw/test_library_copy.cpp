@@ -219,6 +219,11 @@ Test(library_copy, it_is_told_of_threads, .timeout = 60) {
   told.clear();
   PrivateLibraries libraries;
   const PrivateLibraries::Library &library = loaded(libraries);
+  // So that its data stay as they are when it has no owner any more.
+  go_on = CreateEventW(nullptr, TRUE, FALSE, nullptr);
+  has_begun = CreateEventW(nullptr, FALSE, FALSE, nullptr);
+  cr_assert(find<bool(int, void())>(library, "start_thread")(0, wait_to_go_on));
+  WaitForSingleObject(has_begun, INFINITE);
   find<void(Told)>(library, "tell_of_threads")(tell);
   const auto run_thread = [] {
     const auto nothing = [](void *) -> DWORD { return 0; };
@@ -232,6 +237,7 @@ Test(library_copy, it_is_told_of_threads, .timeout = 60) {
   cr_assert_eq(told.back(), DLL_PROCESS_DETACH);
   run_thread();
   cr_assert_eq(told.size(), 3);
+  SetEvent(go_on);
 }
 
 Test(library_copy, a_copy_whose_threads_run_is_nobodys, .timeout = 60) {
