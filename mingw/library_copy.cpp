@@ -21,7 +21,6 @@ namespace {
 
 using mingw::Handle;
 using mingw::refused;
-using mingw::utf8_of;
 using mingw::wide_of;
 using Entry = BOOL(WINAPI *)(HINSTANCE module, DWORD reason, void *reserved);
 
@@ -52,13 +51,13 @@ constexpr DWORD kSearchByName = LOAD_LIBRARY_SEARCH_DEFAULT_DIRS | LOAD_LIBRARY_
 /// What the linker says, and of what it does not find, the name.
 [[nodiscard]] Status not_loaded(const std::string &path, const PeFile &file) {
   const DWORD error = GetLastError();
-  Status status = refused("cannot load", path, error);
+  const Status status = refused("cannot load", path, error);
   if (error != ERROR_MOD_NOT_FOUND) return status;
   for (const std::string_view each : file.needed()) {
     const HMODULE found = LoadLibraryExW(wide_of(each).c_str(), nullptr, kSearchByName);
-    const std::string reason = status.message();
     if (found == nullptr)
-      return {Code::kESYSTEM, reason + ": it needs '" + std::string(each) + "'"};
+      return {status.code(),
+              std::string(status.message()) + ": it needs '" + std::string(each) + "'"};
     FreeLibrary(found);
   }
   return status;

@@ -7,9 +7,8 @@
 #include <pthread.h>
 #include <windows.h>
 
-#include <initializer_list>
+#include <array>
 #include <memory>
-#include <utility>
 
 #include "mingw/handle.hpp"
 #include "posix/library_memory.hpp"
@@ -30,15 +29,6 @@ struct Copy {
 
 using Copies = CopiesOf<Copy>;
 
-/// Of the first address that is in a copy: a call that is the last thing in a function shows where
-/// that one was called.
-Copy *find_locked(std::initializer_list<const void *> addresses) {
-  for (const void *const each : addresses) {
-    if (Copy *const copy = Copies::locked().find(each)) return copy;
-  }
-  return nullptr;
-}
-
 void forget_ended(Copy &copy) {
   std::erase_if(copy.threads, [](const Handle &each) {
     return WaitForSingleObject(each.get(), 0) == WAIT_OBJECT_0;
@@ -57,68 +47,68 @@ void count(Copy &copy, HANDLE thread) {
   }
 }
 
-/// Has `start(original)` start a thread, and counts it. It returns a handle, or one that fails.
-template <typename Function, typename Start>
-auto start_counted(Starter starter, Function *usual, std::initializer_list<const void *> addresses,
-                   Start start) {
-  const void *copy_at = nullptr;
-  Function *original = usual;
-  {
-    MutexGuard guard(Copies::mutex());
-    if (Copy *const copy = find_locked(addresses)) {
-      for (const void *const each : addresses) {
-        if (copy_at == nullptr && Copies::locked().find(each) != nullptr) copy_at = each;
-      }
-      ++copy->starting;
-      if (void *const bound = copy->originals[starter])
-        original = reinterpret_cast<Function *>(bound);
-    }
+/// A thread that is to be started.
+template <typename Function>
+struct Begun {
+  const void *code = nullptr;  // of the copy that it is counted for, or null
+  Function *original;          // what starts it
+};
+
+/// For the copy that has the first of these addresses: a call that is the last thing in a function
+/// shows where that one was called, and the function that the thread runs is mostly its own.
+template <typename Function>
+Begun<Function> begin(Starter starter, Function *usual, std::array<const void *, 2> addresses) {
+  MutexGuard guard(Copies::mutex());
+  for (const void *const each : addresses) {
+    Copy *const copy = Copies::locked().find(each);
+    if (copy == nullptr) continue;
+    ++copy->starting;
+    void *const bound = copy->originals[starter];
+    return {each, bound != nullptr ? reinterpret_cast<Function *>(bound) : usual};
   }
-  const auto thread = start(original);
-  if (copy_at == nullptr) return thread;
+  return {nullptr, usual};
+}
+
+/// `thread`: null if it could not be started.
+void end_begin(const void *code, HANDLE thread) {
   const DWORD error = GetLastError();
   {
     MutexGuard guard(Copies::mutex());
-    Copy *const copy = Copies::locked().find(copy_at);
+    Copy *const copy = Copies::locked().find(code);
+    if (thread != nullptr) count(*copy, thread);
     --copy->starting;
-    const auto handle = reinterpret_cast<HANDLE>(thread);
-    if (handle != nullptr && handle != INVALID_HANDLE_VALUE) count(*copy, handle);
   }
   SetLastError(error);
-  return thread;
 }
 
 HANDLE WINAPI create_thread(SECURITY_ATTRIBUTES *security, SIZE_T stack,
                             LPTHREAD_START_ROUTINE function, void *argument, DWORD flags,
                             DWORD *id) {
-  const void *const caller = __builtin_return_address(0);
-  return start_counted(
-      kCreateThread, &::CreateThread, {caller, reinterpret_cast<const void *>(function)},
-      [&](auto *original) { return original(security, stack, function, argument, flags, id); });
+  const auto begun = begin(kCreateThread, &::CreateThread,
+                           {__builtin_return_address(0), reinterpret_cast<void *>(function)});
+  const HANDLE thread = begun.original(security, stack, function, argument, flags, id);
+  if (begun.code != nullptr) end_begin(begun.code, thread);
+  return thread;
 }
 
 std::uintptr_t begin_thread(void *security, unsigned stack, _beginthreadex_proc_type function,
                             void *argument, unsigned flags, unsigned *id) {
-  const void *const caller = __builtin_return_address(0);
-  return start_counted(
-      kBeginThread, &::_beginthreadex, {caller, reinterpret_cast<const void *>(function)},
-      [&](auto *original) { return original(security, stack, function, argument, flags, id); });
+  const auto begun = begin(kBeginThread, &::_beginthreadex,
+                           {__builtin_return_address(0), reinterpret_cast<void *>(function)});
+  const std::uintptr_t thread = begun.original(security, stack, function, argument, flags, id);
+  if (begun.code != nullptr) end_begin(begun.code, reinterpret_cast<HANDLE>(thread));
+  return thread;
 }
 
 struct Start {
   void *(*function)(void *);
   void *argument;
-  const void *copy_at;
+  const void *code;
 };
 
 void *run(void *given) {
   const Start start = *std::unique_ptr<Start>(static_cast<Start *>(given));
-  {
-    MutexGuard guard(Copies::mutex());
-    Copy *const copy = Copies::locked().find(start.copy_at);
-    count(*copy, GetCurrentThread());
-    --copy->starting;
-  }
+  end_begin(start.code, GetCurrentThread());
   return start.function(start.argument);
 }
 
@@ -126,26 +116,13 @@ void *run(void *given) {
 /// this one knows: the thread itself does.
 int create_posix_thread(pthread_t *thread, const pthread_attr_t *attributes,
                         void *(*function)(void *), void *argument) {
-  auto *original = &::pthread_create;
-  auto start = std::make_unique<Start>(Start{function, argument, nullptr});
-  {
-    MutexGuard guard(Copies::mutex());
-    for (const void *const each : {static_cast<const void *>(__builtin_return_address(0)),
-                                   reinterpret_cast<const void *>(function)}) {
-      Copy *const copy = Copies::locked().find(each);
-      if (copy == nullptr) continue;
-      start->copy_at = each;
-      ++copy->starting;
-      if (void *const bound = copy->originals[kPosixThread])
-        original = reinterpret_cast<decltype(original)>(bound);
-      break;
-    }
-  }
-  if (start->copy_at == nullptr) return original(thread, attributes, function, argument);
-  const int failed = original(thread, attributes, run, start.get());
+  const auto begun = begin(kPosixThread, &::pthread_create,
+                           {__builtin_return_address(0), reinterpret_cast<void *>(function)});
+  if (begun.code == nullptr) return begun.original(thread, attributes, function, argument);
+  auto start = std::make_unique<Start>(Start{function, argument, begun.code});
+  const int failed = begun.original(thread, attributes, run, start.get());
   if (failed != 0) {
-    MutexGuard guard(Copies::mutex());
-    --Copies::locked().find(start->copy_at)->starting;
+    end_begin(begun.code, nullptr);
   } else {
     (void)start.release();
   }
