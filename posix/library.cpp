@@ -1,70 +1,37 @@
 // SPDX-License-Identifier: MIT
-// Which libraries are copied with one, and under which names. A needed library that is found beside
-// a copy by the path that the original names is loaded before the copy: the linker then takes it by
-// its name, wherever the copy lies. Copies of ended owners wait here for the next ones.
+// Which libraries are copied with one, and under which names. Copies of ended owners wait here for
+// the next ones. What a system does in its own way is in library_source.hpp.
 #include "platform/library.hpp"
 
-#include <dlfcn.h>
-#include <unistd.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <map>
 #include <ranges>
 #include <set>
 #include <utility>
 #include <vector>
 
-#include "posix/library_calls.hpp"
-#include "posix/library_copy.hpp"
-#include "posix/library_names.hpp"
-#include "posix/library_threads.hpp"
+#include "posix/finaliser.hpp"
+#include "posix/library_source.hpp"
 
 namespace interlock {
 namespace {
-
-[[nodiscard]] std::string directory_of(const std::string &path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash == 0 ? 1 : slash);
-}
 
 /// The same file has one such name.
 [[nodiscard]] std::string real_path(const std::string &path) {
   char *const found = ::realpath(path.c_str(), nullptr);
   const std::string real = found != nullptr ? found : path;
-  std::free(found);
+  ::free(found);
   return real;
-}
-
-[[nodiscard]] std::string with_origin(std::string directory, const std::string &origin) {
-  for (const std::string_view token : {"${ORIGIN}", "$ORIGIN"}) {
-    for (std::size_t at = 0; (at = directory.find(token, at)) != std::string::npos;) {
-      directory.replace(at, token.size(), origin);
-      at += origin.size();
-    }
-  }
-  return directory;
-}
-
-/// Where `name` lies by a search path, or nothing.
-[[nodiscard]] std::string find_file(std::string_view search_path, const std::string &origin,
-                                    std::string_view name) {
-  while (!search_path.empty()) {
-    const std::size_t colon = std::min(search_path.find(':'), search_path.size());
-    const std::string directory = with_origin(std::string(search_path.substr(0, colon)), origin);
-    search_path.remove_prefix(std::min(colon + 1, search_path.size()));
-    const std::string path = directory + "/" + std::string(name);
-    if (!directory.empty() && ::access(path.c_str(), R_OK) == 0) return path;
-  }
-  return {};
 }
 
 /// A name of the same length that nobody has, for what is called `name`: the first characters
 /// count. Nothing if it is too short.
 [[nodiscard]] std::string fresh_name(std::string_view name) {
-  static constexpr char kDigits[] =
-      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  // Windows takes small letters and capital ones for the same.
+  static constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
   constexpr std::size_t kLength = 4;
   static std::uint64_t last = 0;
   std::string fresh(name);
@@ -75,76 +42,30 @@ namespace {
   return fresh;
 }
 
-[[nodiscard]] Status about(const std::string &path, const Status &status) {
-  return {status.code(), "'" + path + "': " + status.message()};
-}
-
-/// What a library has to do with the Python C API.
-struct PythonUse {
-  bool takes;    // something from it
-  bool defines;  // parts of it
-};
-
 /// Reading it takes long, and each copy of what needs it asks.  Locks: the global lock.
-[[nodiscard]] Result<PythonUse> python_use(const std::string &path) {
+[[nodiscard]] Result<LibrarySource::PythonUse> python_use(const std::string &path) {
   struct Known {
     FileIdentity file;
-    PythonUse use;
+    LibrarySource::PythonUse use;
   };
   static auto *const known = new std::map<std::string, Known>;
-  Result<MappedFile> mapped = MappedFile::open(path);
-  if (!mapped.ok()) return mapped.status();
-  const FileIdentity identity = mapped.value().identity();
+  Result<std::unique_ptr<LibrarySource>> opened = LibrarySource::open(path);
+  if (!opened.ok()) return opened.status();
+  LibrarySource &source = *opened.value();
   const auto found = known->find(path);
-  if (found != known->end() && found->second.file == identity) return found->second.use;
-  Result<ElfFile> file = ElfFile::open(mapped.value().bytes());
-  if (!file.ok()) return about(path, file.status());
-  const PythonUse use = {file.value().uses_python(), file.value().is_python()};
-  known->insert_or_assign(path, Known{identity, use});
+  if (found != known->end() && found->second.file == source.identity()) return found->second.use;
+  if (const Status status = source.read(); !status.ok()) return status;
+  const LibrarySource::PythonUse use = source.python_use();
+  known->insert_or_assign(path, Known{source.identity(), use});
   return use;
 }
-
-/// Libraries that are loaded for as long as something else needs them, or this lives.
-class Handles {
- public:
-  Handles() = default;
-  Handles(const Handles &) = delete;
-  Handles &operator=(const Handles &) = delete;
-  ~Handles() {
-    for (void *const each : all_) ::dlclose(each);
-  }
-  [[nodiscard]] Status open(const std::string &path) {
-    void *const handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (handle == nullptr) {
-      const char *const text = ::dlerror();
-      return {Code::kESYSTEM, text != nullptr ? text : "the dynamic linker refuses " + path};
-    }
-    all_.push_back(handle);
-    return {};
-  }
-  /// What `file` needs as `name`, and finds at `found`. It is not always enough to open that: the
-  /// linker may not know it by the name then, or not find what it needs itself.
-  [[nodiscard]] Status open_needed(const ElfFile &file, const std::string &name,
-                                   const std::string &found, const std::string &origin) {
-    const Status status = open(found);
-    if (status.ok() && linker_knows(name)) return status;
-    const std::string directories = with_origin(std::string(file.search_path()), origin);
-    void *const needing =
-        load_as_needed(file.header(), name, directories, file.is_search_inherited());
-    if (needing != nullptr) all_.push_back(needing);
-    return status.ok() ? status : open(found);
-  }
-
- private:
-  std::vector<void *> all_;
-};
 
 }  // namespace
 
 struct PrivateLibraries::Library {
   std::string path;  // of the original, the real one
   FileIdentity original{};
-  LibraryCopy copy;
+  std::unique_ptr<PrivateCopy> copy;
   std::string name;              // by which others need it, or nothing
   std::vector<Library *> needs;  // copies, which it is bound to for good
   const Impl *owner = nullptr;
@@ -176,12 +97,11 @@ struct PrivateLibraries::Impl {
   [[nodiscard]] std::set<const Library *> find_busy() const;
   [[nodiscard]] Library *find_own(const std::string &path) const noexcept;
   [[nodiscard]] bool can_have(const Library &library) const noexcept;
-  void take(Library &library);
-  [[nodiscard]] Result<std::unique_ptr<Library>> make(const std::string &path, MappedFile &mapped,
-                                                      Needed copied);
-  [[nodiscard]] Status load_needed(ElfFile &file, Library &library, Needed copied, Handles &shared);
-  [[nodiscard]] static Status rename(ElfFile &file, std::string_view name,
-                                     const std::string &other);
+  [[nodiscard]] Status take(Library &library);
+  void give_back(Library &library, bool is_busy);
+  [[nodiscard]] Result<std::unique_ptr<Library>> make(const std::string &path,
+                                                      LibrarySource &source, Needed copied);
+  [[nodiscard]] Status load_needed(LibrarySource &source, Library &library, Needed copied);
 
   const std::span<const Redirection> redirections_;
   const std::function<void(std::span<std::byte>)> about_to_run_;  // or none
@@ -191,13 +111,15 @@ struct PrivateLibraries::Impl {
 
 PrivateLibraries::Impl::~Impl() {
   for (Library *const each : own_ | std::views::reverse)
-    each->copy.stop(std::exchange(each->ends_threads_at_fork, false));
+    each->copy->stop(std::exchange(each->ends_threads_at_fork, false));
   const std::set<const Library *> busy = find_busy();
-  for (Library *const each : own_) {
-    const bool is_busy = busy.contains(each);
-    each->owner = is_busy ? nobody() : nullptr;
-    if (!is_busy) each->copy.restore();
-  }
+  for (Library *const each : own_) give_back(*each, busy.contains(each));
+}
+
+/// To the next owner, unless something still works on it.
+void PrivateLibraries::Impl::give_back(Library &library, bool is_busy) {
+  library.owner = is_busy ? nobody() : nullptr;
+  if (!is_busy) library.copy->restore();
 }
 
 /// Those that a thread is in: one of theirs that has not ended, or one that forks. With what they are
@@ -205,9 +127,7 @@ PrivateLibraries::Impl::~Impl() {
 std::set<const PrivateLibraries::Library *> PrivateLibraries::Impl::find_busy() const {
   std::set<const Library *> busy;
   for (const Library *const each : own_) {
-    const std::span<std::byte> memory = each->copy.memory();
-    if (LibraryThreads::are_running(memory) || LibraryCalls::is_in_fork_call(memory))
-      busy.insert(each);
+    if (each->copy->has_threads()) busy.insert(each);
   }
   for (std::size_t before = SIZE_MAX; before != busy.size();) {
     before = busy.size();
@@ -235,46 +155,43 @@ bool PrivateLibraries::Impl::can_have(const Library &library) const noexcept {
                              [this](const Library *each) { return can_have(*each); });
 }
 
-void PrivateLibraries::Impl::take(Library &library) {
-  if (library.owner == this) return;
-  for (Library *const each : library.needs) take(*each);
+Status PrivateLibraries::Impl::take(Library &library) {
+  if (library.owner == this) return {};
+  for (Library *const each : library.needs) {
+    if (const Status status = take(*each); !status.ok()) return status;
+  }
   library.owner = this;
   own_.push_back(&library);
-  if (about_to_run_) about_to_run_(library.copy.memory());
-  library.copy.start();
+  if (about_to_run_) about_to_run_(library.copy->memory());
+  const Status status = library.copy->start();
+  if (status.ok()) return {};
+  std::erase(own_, &library);
+  give_back(library, library.copy->has_threads());
+  return status;
 }
 
 std::vector<PrivateLibraries::Copy> PrivateLibraries::Impl::all() const {
   std::vector<Copy> copies;
   for (const Library *const each : own_)
-    copies.push_back({each->path, each->copy.size(), each->copy.memory(), each->copy.data()});
+    copies.push_back({each->path, each->copy->size(), each->copy->memory(), each->copy->data()});
   return copies;
 }
 
-Status PrivateLibraries::Impl::rename(ElfFile &file, std::string_view name,
-                                      const std::string &other) {
-  if (!other.empty() && file.rename(name, other)) return {};
-  return {Code::kEINVAL, "the name '" + std::string(name) + "' cannot be changed"};
-}
-
-/// Those that are found by its search path: `shared`, or copied, with names of their own.
-Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Needed copied,
-                                           Handles &shared) {
-  const std::string origin = directory_of(library.path);
-  for (const std::string_view each : file.needed()) {
-    const std::string name(each);
-    const std::string found = find_file(file.search_path(), origin, name);
-    if (found.empty()) continue;  // the linker knows it, or where to look
-    Result<PythonUse> use = python_use(found);
+/// What is found: shared, or copied, with names of their own.
+Status PrivateLibraries::Impl::load_needed(LibrarySource &source, Library &library, Needed copied) {
+  for (const LibrarySource::Needed &each : source.needed()) {
+    Result<LibrarySource::PythonUse> use = python_use(each.path);
     if (!use.ok()) return use.status();
     const bool is_copied = copied == Needed::kAll || use.value().takes;
     if (is_copied && !use.value().defines) {
-      Result<Library *> copy = load(found, copied);
+      Result<Library *> copy = load(each.path, copied);
       if (!copy.ok()) return copy.status();
-      if (const Status status = rename(file, name, copy.value()->name); !status.ok())
-        return about(library.path, status);
+      const std::string &name = copy.value()->name;
+      if (name.empty() || !source.rename(each.name, name))
+        return {Code::kEINVAL,
+                "'" + library.path + "': the name '" + each.name + "' cannot be changed"};
       library.needs.push_back(copy.value());
-    } else if (const Status status = shared.open_needed(file, name, found, origin); !status.ok()) {
+    } else if (const Status status = source.share(each); !status.ok()) {
       return status;
     }
   }
@@ -282,26 +199,19 @@ Status PrivateLibraries::Impl::load_needed(ElfFile &file, Library &library, Need
 }
 
 Result<std::unique_ptr<PrivateLibraries::Library>> PrivateLibraries::Impl::make(
-    const std::string &path, MappedFile &mapped, Needed copied) {
+    const std::string &path, LibrarySource &source, Needed copied) {
   auto library = std::make_unique<Library>();
   library->path = path;
-  library->original = mapped.identity();
-  Result<ElfFile> opened = ElfFile::open(mapped.bytes());
-  if (!opened.ok()) return about(path, opened.status());
-  ElfFile &file = opened.value();
-  Handles shared;
-  if (const Status status = load_needed(file, *library, copied, shared); !status.ok())
-    return status;
-  const std::string before(file.soname());
+  library->original = source.identity();
+  if (const Status status = source.read(); !status.ok()) return status;
+  if (const Status status = load_needed(source, *library, copied); !status.ok()) return status;
+  const std::string before = source.name();
   library->name = fresh_name(before);
   // If it has no name that can be changed nobody can need it, and mostly nobody does.
-  if (!rename(file, before, library->name).ok()) library->name.clear();
-  file.make_private();
-  Result<LibraryCopy> copy = LibraryCopy::load(path, library->name, mapped, file, redirections_);
+  if (!library->name.empty() && !source.rename(before, library->name)) library->name.clear();
+  Result<std::unique_ptr<PrivateCopy>> copy = source.load(library->name, redirections_);
   if (!copy.ok()) return copy.status();
   library->copy = std::move(copy.value());
-  LibraryCalls::add(library->copy.memory());
-  LibraryThreads::add(library->copy.memory(), library->copy.handle());
   return library;
 }
 
@@ -311,22 +221,23 @@ Result<PrivateLibraries::Library *> PrivateLibraries::Impl::load(const std::stri
   if (Library *const known = find_own(real)) return known;
   if (std::ranges::find(loading_, real) != loading_.end())
     return Status(Code::kEINVAL, "'" + path + "' needs itself");
-  Result<MappedFile> mapped = MappedFile::open(real);
-  if (!mapped.ok()) return mapped.status();
+  Result<std::unique_ptr<LibrarySource>> source = LibrarySource::open(real);
+  if (!source.ok()) return source.status();
   Copies &copies = stock()[real];
   const auto found = std::ranges::find_if(copies, [&](const auto &each) {
-    return each->original == mapped.value().identity() && can_have(*each);
+    return each->original == source.value()->identity() && can_have(*each);
   });
   if (found != copies.end()) {
-    take(**found);
+    if (const Status status = take(**found); !status.ok()) return status;
     return found->get();
   }
   loading_.push_back(real);
-  Result<std::unique_ptr<Library>> made = make(real, mapped.value(), copied);
+  Result<std::unique_ptr<Library>> made = make(real, *source.value(), copied);
   loading_.pop_back();
+  source.value().reset();
   if (!made.ok()) return made.status();
   Library *const library = copies.emplace_back(std::move(made.value())).get();
-  take(*library);
+  if (const Status status = take(*library); !status.ok()) return status;
   return library;
 }
 
@@ -337,12 +248,9 @@ PrivateLibraries::~PrivateLibraries() = default;
 PrivateLibraries::PrivateLibraries(PrivateLibraries &&) noexcept = default;
 PrivateLibraries &PrivateLibraries::operator=(PrivateLibraries &&) noexcept = default;
 
-void PrivateLibraries::leave_finaliser() noexcept { LibraryCopy::leave_finaliser(); }
+void PrivateLibraries::leave_finaliser() noexcept { Finaliser::leave(); }
 
-void PrivateLibraries::reset_after_fork() noexcept {
-  LibraryCalls::reset_after_fork();
-  LibraryThreads::reset_after_fork();
-}
+void PrivateLibraries::reset_after_fork() noexcept { reset_copies_after_fork(); }
 
 bool PrivateLibraries::are_possible() noexcept { return true; }
 
@@ -354,10 +262,10 @@ void PrivateLibraries::end_threads_at_end(Library &library) noexcept {
   library.ends_threads_at_fork = true;
 }
 
-void *PrivateLibraries::handle(const Library &library) noexcept { return library.copy.handle(); }
+void *PrivateLibraries::handle(const Library &library) noexcept { return library.copy->handle(); }
 
 void *PrivateLibraries::find(const Library &library, const char *name) noexcept {
-  return library.copy.find(name);
+  return library.copy->find(name);
 }
 
 std::vector<PrivateLibraries::Copy> PrivateLibraries::all() const { return impl_->all(); }

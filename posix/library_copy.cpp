@@ -314,7 +314,7 @@ void LibraryCopy::save(const ElfFile &file) {
   }
 }
 
-void LibraryCopy::start() const {
+Status LibraryCopy::start() {
   // As the linker calls them. What they may be told of the command line is the program's name.
   char *const arguments[] = {const_cast<char *>(""), nullptr};
   using Function = void (*)(int, char **, char **);
@@ -326,9 +326,10 @@ void LibraryCopy::start() const {
   for (std::uint64_t i = 0; i < initialisers_.count; ++i) {
     if (is_function(functions[i])) call(functions[i]);
   }
+  return {};
 }
 
-void LibraryCopy::stop(bool ends_threads_at_fork) const {
+void LibraryCopy::stop(bool ends_threads_at_fork) {
   for (const LibraryCalls::Function prepare : LibraryCalls::take_fork_calls(memory_)) {
     if (ends_threads_at_fork && LibraryThreads::are_running(memory_)) (void)Finaliser::run(prepare);
   }
@@ -345,9 +346,11 @@ void LibraryCopy::stop(bool ends_threads_at_fork) const {
     (void)Finaliser::run([&] { is_last = !LibraryCalls::call_at_exit(memory_); });
 }
 
-void LibraryCopy::leave_finaliser() noexcept { Finaliser::leave(); }
+bool LibraryCopy::has_threads() const {
+  return LibraryThreads::are_running(memory_) || LibraryCalls::is_in_fork_call(memory_);
+}
 
-void LibraryCopy::restore() const {
+void LibraryCopy::restore() {
   LibraryCalls::forget(memory_);
   for (const Data &each : data_) {
     std::ranges::copy(each.before, each.start);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One private copy of a shared object; see platform/library.hpp.
+// One private copy of a shared object of ELF; see platform/library.hpp.
 #pragma once
 
 #include <array>
@@ -10,19 +10,9 @@
 #include "base/status.hpp"
 #include "platform/library.hpp"
 #include "posix/elf.hpp"
+#include "posix/library_source.hpp"
 
 namespace interlock {
-
-/// Tells a file from others, and from what it was before somebody wrote to it.
-struct FileIdentity {
-  std::uint64_t device;
-  std::uint64_t number;
-  std::int64_t size;
-  std::int64_t seconds;  // of the last change
-  std::int64_t nanoseconds;
-
-  bool operator==(const FileIdentity &) const = default;
-};
 
 /// A file that is mapped to be changed: pages that are, become private ones. Its descriptor stays
 /// open.
@@ -54,13 +44,10 @@ class MappedFile {
   FileIdentity identity_{};
 };
 
-/// What it writes is known, and can be made what it was: a copy serves one owner after another.
-class LibraryCopy {
+class LibraryCopy final : public PrivateCopy {
  public:
-  /// Loads `original`, the file `path` with what was changed in `file`. Nothing of it runs yet, but
-  /// for what the dynamic linker calls to find addresses. `name`: by which others may need it, as
-  /// `file` says, or nothing.
-  /// Thread: with the global lock held.  Errors: kEINVAL; kESYSTEM with what the linker says.
+  /// Loads `original`, the file `path` with what was changed in `file`: LibrarySource::load().
+  /// `name`: as `file` says, or nothing.
   [[nodiscard]] static Result<LibraryCopy> load(const std::string &path, const std::string &name,
                                                 const MappedFile &original, ElfFile &file,
                                                 std::span<const Redirection> redirections);
@@ -70,27 +57,17 @@ class LibraryCopy {
     swap(other);
     return *this;
   }
-  /// Unloads it. It must not be started.
-  ~LibraryCopy();
+  ~LibraryCopy() override;
 
-  /// Runs its initialisers. Thread: with the global lock held.
-  void start() const;
-  /// Runs its finalisers; before them, if threads of it run and end at a fork, what it wants called
-  /// before one.  Thread: with the global lock held.
-  void stop(bool ends_threads_at_fork) const;
-  /// As PrivateLibraries::leave_finaliser().
-  static void leave_finaliser() noexcept;
-  /// Makes its data what they were before start(). No thread may be in its code, or come back to
-  /// it.
-  void restore() const;
-
-  [[nodiscard]] void *find(const char *name) const noexcept;
-  [[nodiscard]] void *handle() const noexcept { return handle_; }
-  /// Bytes of the file that were copied, and what is kept of its data.
-  [[nodiscard]] std::size_t size() const noexcept;
-  /// All of it, and what it may write.
-  [[nodiscard]] std::span<std::byte> memory() const noexcept { return memory_; }
-  [[nodiscard]] std::vector<std::span<std::byte>> data() const;
+  [[nodiscard]] Status start() override;
+  void stop(bool ends_threads_at_fork) override;
+  [[nodiscard]] bool has_threads() const override;
+  void restore() override;
+  [[nodiscard]] void *find(const char *name) const noexcept override;
+  [[nodiscard]] void *handle() const noexcept override { return handle_; }
+  [[nodiscard]] std::size_t size() const noexcept override;
+  [[nodiscard]] std::span<std::byte> memory() const noexcept override { return memory_; }
+  [[nodiscard]] std::vector<std::span<std::byte>> data() const override;
 
  private:
   /// Writable memory: what is known of it, then zeros.
