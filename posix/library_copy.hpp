@@ -113,6 +113,7 @@ class LibraryCopy {
   using Originals = std::array<const void *, 2>;
   [[nodiscard]] bool redirect(const ElfFile &file, ElfFile::Address address,
                               const Originals &originals, void *function) const;
+  void protect(const ElfFile &file) const;
   void save(const ElfFile &file);
 
   void *handle_ = nullptr;
