@@ -38,6 +38,11 @@ using Address = ElfFile::Address;
   return {Code::kESYSTEM, what + " '" + path + "': " + std::strerror(errno)};
 }
 
+[[nodiscard]] bool begins_at(Address base, const ElfFile &file) noexcept {
+  const void *const start = reinterpret_cast<const void *>(base);
+  return std::memcmp(start, &file.header(), sizeof(ElfFile::Header)) == 0;
+}
+
 [[nodiscard]] Status no_place(const std::string &path, const Status &status) {
   return {status.code(), "no place for a copy of '" + path + "': " + status.message()};
 }
@@ -162,6 +167,7 @@ void clear(std::byte *start, std::size_t size) noexcept {
   std::string text = given != nullptr ? given : "the dynamic linker refuses it";
   for (std::size_t at = 0; (at = text.find(copy_path, at)) != std::string::npos;)
     text.replace(at, copy_path.size(), path), at += path.size();
+  if (text.find(path) == std::string::npos) text = "'" + path + "': " + text;
   // What glibc says when thread-local storage of a fixed size has run out.
   if (text.find("static TLS block") != std::string::npos)
     text += ": start the process with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536 or more";
@@ -200,9 +206,9 @@ MappedFile::~MappedFile() {
 Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string &name,
                                       const MappedFile &original, ElfFile &file,
                                       std::span<const Redirection> redirections) {
-  // What base_of() finds is known to be the same for such a file only.
-  if (!kLinker.has_link_maps && page_of(file.segments().front().p_vaddr) != 0)
-    return Status(Code::kEINVAL, "'" + path + "': it is not linked at address 0");
+  const ElfFile::Segment &first = file.segments().front();
+  if (!kLinker.has_link_maps && (first.p_vaddr != 0 || first.p_offset != 0))
+    return Status(Code::kEINVAL, "'" + path + "': it does not begin at address 0");
   LinkerFile written;
   constexpr std::size_t kLongestName = 200;  // the system adds to it
   const std::string base_name = path.substr(path.rfind('/') + 1, kLongestName);
@@ -233,7 +239,12 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(written, copy_path, path));
   copy.base_ = static_cast<Address>(base_of(handle, copy_path));
-  CHECK(copy.base_ != 0);
+  const bool is_found = copy.base_ != 0 && (kLinker.has_link_maps || begins_at(copy.base_, file));
+  if (!is_found) {
+    ::dlclose(handle);
+    return Status(Code::kESYSTEM,
+                  "the dynamic linker does not say where it has loaded a copy of '" + path + "'");
+  }
   if (!copying.lend(copy.base_)) {
     // Its code is not there: it cannot be unloaded either, which would run some.
     return refused("cannot map the code of", path);
@@ -246,7 +257,7 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   }
   rename_for_people(handle, path);
   const ElfFile::Segment &last = file.segments().back();
-  const Address start = page_of(file.segments().front().p_vaddr);
+  const Address start = page_of(first.p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
   std::vector<Redirection> all;
