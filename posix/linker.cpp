@@ -10,18 +10,14 @@
 namespace interlock {
 namespace {
 
-#ifdef RTLD_DI_LINKMAP
-constexpr bool kHasLinkMaps = kLinker.has_link_maps;
-
-[[nodiscard]] link_map *link_map_of(void *handle) {
+/// Null where there is none.
+[[nodiscard]] link_map *link_map_of([[maybe_unused]] void *handle) {
   link_map *found = nullptr;
-  return ::dlinfo(handle, RTLD_DI_LINKMAP, &found) == 0 ? found : nullptr;
-}
-#else
-constexpr bool kHasLinkMaps = false;
-
-[[nodiscard]] link_map *link_map_of(void *) { return nullptr; }
+#ifndef __OpenBSD__  // it has no such function
+  if (!kLinker.has_link_maps || ::dlinfo(handle, RTLD_DI_LINKMAP, &found) != 0) return nullptr;
 #endif
+  return found;
+}
 
 struct Search {
   const std::string &path;
@@ -38,7 +34,7 @@ int compare(dl_phdr_info *library, std::size_t, void *given) {
 }  // namespace
 
 std::uintptr_t base_of(void *handle, const std::string &path) {
-  if (kHasLinkMaps) {
+  if (kLinker.has_link_maps) {
     const link_map *const library = link_map_of(handle);
     // A number in some headers, an address in others.
     return library != nullptr ? (std::uintptr_t)library->l_addr : 0;  // NOLINT
@@ -49,7 +45,7 @@ std::uintptr_t base_of(void *handle, const std::string &path) {
 }
 
 void rename_for_people(void *handle, const std::string &path) {
-  link_map *const library = kHasLinkMaps ? link_map_of(handle) : nullptr;
+  link_map *const library = link_map_of(handle);
   if (library == nullptr) return;
   // glibc frees it with the library; musl never does. The old one is not freed: others may be
   // reading it, and in musl it is part of something else.

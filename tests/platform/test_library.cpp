@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -32,7 +33,8 @@ std::string cpp_library() {
   const bool is_known =
       dladdr(reinterpret_cast<void *>(static_cast<Set>(&std::set_terminate)), &info) != 0;
   const std::string path = is_known ? info.dli_fname : "";
-  return path.find(".so") != std::string::npos ? path : "";
+  const bool is_library = path.find(".so", path.rfind('/') + 1) != std::string::npos;
+  return is_library ? path : "";
 }
 
 template <typename Function>
@@ -90,6 +92,17 @@ Test(library, each_owner_has_data_of_its_own, .timeout = 60) {
   cr_assert_eq(find<Get>(ones, kGet)(), first);
   cr_assert_eq(PrivateLibraries::find(ones, "there_is_no_such_name"), nullptr);
 }
+
+#ifdef COPY_SAYS_ORIGINAL
+Test(library, a_copy_says_that_it_is_the_original, .timeout = 60) {
+  LIBRARY_OR_SKIP(path);
+  PrivateLibraries libraries;
+  Dl_info info{};
+  cr_assert_neq(dladdr(PrivateLibraries::find(loaded(libraries, path), kSet), &info), 0);
+  cr_assert_neq(path, info.dli_fname, "the linker would take the copy for it");
+  cr_assert_eq(std::filesystem::canonical(info.dli_fname), std::filesystem::canonical(path));
+}
+#endif
 
 Test(library, an_owner_has_one_copy, .timeout = 60) {
   LIBRARY_OR_SKIP(path);

@@ -24,6 +24,7 @@ using namespace interlock;
 namespace {
 
 using Bytes = std::vector<std::byte>;
+using Tag = decltype(ElfFile::Entry::d_tag);  // without a sign in some headers
 
 /// The file that has std::getenv(), which no sanitizer replaces; nothing if that is the program.
 Bytes some_library() {
@@ -66,7 +67,8 @@ ElfFile::Segment &segment_of(Bytes &bytes, unsigned type) {
 
 ElfFile::Entry &entry_of(Bytes &bytes, std::int64_t tag) {
   auto *each = &at<ElfFile::Entry>(bytes, segment_of(bytes, PT_DYNAMIC).p_offset);
-  for (; each->d_tag != tag; ++each) cr_assert_neq(each->d_tag, DT_NULL, "it has no such entry");
+  const auto wanted = static_cast<Tag>(tag);
+  for (; each->d_tag != wanted; ++each) cr_assert_neq(each->d_tag, DT_NULL, "it has no such entry");
   return *each;
 }
 
@@ -190,7 +192,8 @@ Test(elf, own_symbols_come_first_by_a_flag_where_the_linker_knows_it, .timeout =
   for (const bool has_flags : {true, false}) {
     Bytes changed = bytes;
     take_room(changed);
-    entry_of(changed, DT_SONAME) = {.d_tag = has_flags ? DT_FLAGS : kRelativeCount, .d_un = {}};
+    const std::int64_t tag = has_flags ? DT_FLAGS : kRelativeCount;
+    entry_of(changed, DT_SONAME) = {.d_tag = static_cast<Tag>(tag), .d_un = {}};
     const auto start = entry_of(changed, DT_SYMTAB).d_un.d_ptr;
     const auto count = (entry_of(changed, DT_STRTAB).d_un.d_ptr - start) / sizeof(ElfFile::Symbol);
     const std::span all(&at<ElfFile::Symbol>(changed, start), count);
