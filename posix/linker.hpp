@@ -60,7 +60,7 @@ inline constexpr Linker kLinuxLinker = {.opens_descriptors = true,
                                         .knows_symbolic = false,
                                         .knows_sonames = false,
                                         .has_link_maps = true};
-/// Where there is no memfd_create(), or no /proc.
+/// For tests: as where it turns out that there is no memfd_create(), or no /proc.
 inline constexpr Linker kLinuxLinkerOfNamedFiles = {.opens_descriptors = false,
                                                     .lets_change_mappings = true,
                                                     .knows_symbolic = false,
