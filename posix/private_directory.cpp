@@ -154,6 +154,13 @@ void handle_forks() {
   return real;
 }
 
+/// Whether anybody may put another directory in the place of one in it.
+[[nodiscard]] bool can_be_exchanged(int parent) noexcept {
+  struct ::stat info = {};
+  if (::fstat(parent, &info) != 0) return true;
+  return (info.st_mode & S_IWOTH) != 0 && (info.st_mode & S_ISVTX) == 0;
+}
+
 /// One that is there and locked, as `own`.
 [[nodiscard]] Status make_locked() {
   Result<std::string> place = temporary_directory();
@@ -161,6 +168,8 @@ void handle_forks() {
   const std::string &parent_path = place.value();
   const Descriptor parent(::open(parent_path.c_str(), kAsDirectory));
   if (!parent.is_open()) return refused("cannot open", parent_path);
+  if (can_be_exchanged(parent.number()))
+    return {Code::kESYSTEM, "others may rename what is in '" + parent_path + "': chmod +t it"};
   const std::string prefix = "interlock-" + std::to_string(::geteuid()) + "-";
   sweep(parent.number(), prefix);
   for (int i = 0; i < kAttempts; ++i) {

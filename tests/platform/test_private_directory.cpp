@@ -343,6 +343,9 @@ Test(private_directory, that_cannot_be_made_is_refused_with_the_path, .timeout =
   ::setenv("TMPDIR", "/dev/null", 1);
   cr_assert_eq(refusal(), "cannot open '/dev/null': Not a directory");
   ::setenv("TMPDIR", scratch.path().c_str(), 1);
+  cr_assert_eq(::chmod(scratch.path().c_str(), 0777), 0);
+  cr_assert_eq(refusal(),
+               "others may rename what is in '" + scratch.path().string() + "': chmod +t it");
   fs::permissions(scratch.path(), fs::perms::owner_read | fs::perms::owner_exec);
   if (::geteuid() == 0) {
     cr_assert_eq(::chmod(scratch.path().c_str(), 0555), 0);
@@ -351,6 +354,6 @@ Test(private_directory, that_cannot_be_made_is_refused_with_the_path, .timeout =
   cr_assert_eq(refusal(),
                "cannot make a directory in '" + scratch.path().string() + "': Permission denied");
   if (::getuid() == 0) cr_assert_eq(::seteuid(0), 0);
-  (void)::chmod(scratch.path().c_str(), 0700);
+  cr_assert_eq(::chmod(scratch.path().c_str(), 01777), 0);
   cr_assert(is_there(made()));
 }
