@@ -185,6 +185,8 @@ AC_DEFUN([INTERLOCK_CHECK_OPTIONS], [
   AS_IF([test "$enable_tsan" = yes], [interlock_criterion_version=])
   AM_CONDITIONAL([HAVE_CRITERION], [test -n "$interlock_criterion_version"])
   AM_CONDITIONAL([LINUX], [AS_CASE([$host_os], [linux*], [:], [false])])
+  # ELF, and a dynamic linker that posix/linker.hpp tells of.
+  AM_CONDITIONAL([PRIVATE_LIBRARIES], [AS_CASE([$host_os], [linux*|freebsd*|openbsd*], [:], [false])])
   AM_CONDITIONAL([MINGW], [AS_CASE([$host_os], [mingw*], [:], [false])])
   AC_ARG_VAR([TEST_EMULATOR], [what runs the tests' programs where this machine cannot, for example qemu-arm])
   AS_IF([test "$enable_lock_checks" = yes],

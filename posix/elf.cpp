@@ -22,37 +22,30 @@ struct Relocations {
   unsigned resolved;  // by a function at that address
 };
 
-// What the dynamic linker of this process takes.
+// What the dynamic linker of this process takes. Systems' headers have different names for the
+// numbers of the processors' ABIs: absolute, GLOB_DAT, JUMP_SLOT; DTPMOD, DTPOFF, TLSDESC.
 #if defined(__x86_64__) && defined(__LP64__)
 constexpr int kMachine = EM_X86_64;
-constexpr Relocations kKinds = {
-    .absolute = R_X86_64_64,
-    .of_process = {R_X86_64_64, R_X86_64_GLOB_DAT, R_X86_64_JUMP_SLOT},
-    .of_thread = {R_X86_64_DTPMOD64, R_X86_64_DTPOFF64, R_X86_64_TLSDESC},
-    .relative = R_X86_64_RELATIVE,
-    .resolved = R_X86_64_IRELATIVE};
+constexpr Relocations kKinds = {.absolute = 1,
+                                .of_process = {1, 6, 7},
+                                .of_thread = {16, 17, 36},
+                                .relative = 8,
+                                .resolved = 37};
 #elif defined(__aarch64__)
 constexpr int kMachine = EM_AARCH64;
-constexpr Relocations kKinds = {
-    .absolute = R_AARCH64_ABS64,
-    .of_process = {R_AARCH64_ABS64, R_AARCH64_GLOB_DAT, R_AARCH64_JUMP_SLOT},
-    .of_thread = {R_AARCH64_TLS_DTPMOD, R_AARCH64_TLS_DTPREL, R_AARCH64_TLSDESC},
-    .relative = R_AARCH64_RELATIVE,
-    .resolved = R_AARCH64_IRELATIVE};
+constexpr Relocations kKinds = {.absolute = 257,
+                                .of_process = {257, 1025, 1026},
+                                .of_thread = {1028, 1029, 1031},
+                                .relative = 1027,
+                                .resolved = 1032};
 #elif defined(__arm__)
 constexpr int kMachine = EM_ARM;
-constexpr Relocations kKinds = {.absolute = R_ARM_ABS32,
-                                .of_process = {R_ARM_ABS32, R_ARM_GLOB_DAT, R_ARM_JUMP_SLOT},
-                                .of_thread = {},
-                                .relative = R_ARM_RELATIVE,
-                                .resolved = R_ARM_IRELATIVE};
+constexpr Relocations kKinds = {
+    .absolute = 2, .of_process = {2, 21, 22}, .of_thread = {}, .relative = 23, .resolved = 160};
 #elif defined(__i386__)
 constexpr int kMachine = EM_386;
-constexpr Relocations kKinds = {.absolute = R_386_32,
-                                .of_process = {R_386_32, R_386_GLOB_DAT, R_386_JMP_SLOT},
-                                .of_thread = {},
-                                .relative = R_386_RELATIVE,
-                                .resolved = R_386_IRELATIVE};
+constexpr Relocations kKinds = {
+    .absolute = 1, .of_process = {1, 6, 7}, .of_thread = {}, .relative = 8, .resolved = 42};
 #else
 constexpr int kMachine = EM_NONE;  // any, whose relocations are not known
 constexpr Relocations kKinds = {};
@@ -60,13 +53,28 @@ constexpr Relocations kKinds = {};
 constexpr int kClass = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
 constexpr int kByteOrder = std::endian::native == std::endian::little ? ELFDATA2LSB : ELFDATA2MSB;
 
-constexpr std::int64_t kRelativeRelocations = 36;   // DT_RELR, which older headers lack
-constexpr std::int64_t kIgnored = DT_LOOS + 0xfff;  // a tag that means nothing to any linker
+constexpr std::int64_t kRelativeRelocations = 36;    // DT_RELR, which older headers lack
+constexpr std::int64_t kRelativeCount = 0x6ffffff9;  // DT_RELACOUNT
+constexpr std::int64_t kIgnored = DT_LOOS + 0xfff;   // a tag that means nothing to any linker
+
+/// ElfW(Verneed), which OpenBSD's headers lack, as its linker lacks versions.
+struct VersionNeed {
+  std::uint16_t version;
+  std::uint16_t count;
+  std::uint32_t file;
+  std::uint32_t names;
+  std::uint32_t next;
+};
 
 [[nodiscard]] Status wrong(std::string what) { return {Code::kEINVAL, std::move(what)}; }
 
 [[nodiscard]] constexpr unsigned binding_of(unsigned char info) noexcept { return info >> 4; }
 [[nodiscard]] constexpr unsigned type_of(unsigned char info) noexcept { return info & 15; }
+
+/// Without a sign in some headers.
+[[nodiscard]] constexpr std::int64_t tag_of(const ElfFile::Entry &each) noexcept {
+  return static_cast<std::int64_t>(each.d_tag);
+}
 
 /// Whether an entry is the name of a file.
 [[nodiscard]] constexpr bool is_file_name(std::int64_t tag) noexcept {
@@ -126,7 +134,7 @@ std::span<T> ElfFile::mapped(Address address, std::uint64_t count) const noexcep
 
 ElfFile::Entry *ElfFile::entry_of(std::int64_t tag) const noexcept {
   const auto found = std::find_if(dynamic_.rbegin(), dynamic_.rend(),
-                                  [&](const Entry &each) { return each.d_tag == tag; });
+                                  [&](const Entry &each) { return tag_of(each) == tag; });
   return found != dynamic_.rend() ? &*found : nullptr;
 }
 
@@ -350,11 +358,11 @@ bool ElfFile::rename(std::string_view name, std::string_view other) noexcept {
   // The versions of symbols name the file that they are from once more.
   auto need_at = static_cast<Address>(value_of(DT_VERNEED));
   for (std::uint64_t left = value_of(DT_VERNEEDNUM); left != 0; --left) {
-    const std::span<ElfW(Verneed)> need = mapped<ElfW(Verneed)>(need_at, 1);
+    const std::span<VersionNeed> need = mapped<VersionNeed>(need_at, 1);
     if (need.empty()) return false;
-    meet(need.front().vn_file);
-    if (need.front().vn_next == 0) break;
-    need_at += need.front().vn_next;
+    meet(need.front().file);
+    if (need.front().next == 0) break;
+    need_at += need.front().next;
   }
   // Linkers let a name be the end of a longer one.
   const auto is_shared = [&](std::uint64_t place) {
@@ -416,8 +424,8 @@ Result<ElfFile::Calls> ElfFile::take_calls(CallTags tags) noexcept {
     taken.count = value_of(tags.size) / sizeof(Address);
   }
   for (Entry &each : dynamic_) {
-    if (each.d_tag == tags.function) each.d_tag = kIgnored;
-    if (each.d_tag == tags.size) each.d_un.d_val = 0;
+    if (tag_of(each) == tags.function) each.d_tag = kIgnored;
+    if (tag_of(each) == tags.size) each.d_un.d_val = 0;
   }
   const bool are_inside = (taken.function == 0 || !mapped<std::byte>(taken.function, 1).empty()) &&
                           (taken.count == 0 || !mapped<Address>(taken.array, taken.count).empty());
@@ -461,13 +469,41 @@ void ElfFile::bind(Relocation &relocation) const noexcept {
   }
 }
 
-void ElfFile::prefer_own_symbols() noexcept {
+bool ElfFile::say_symbolic() noexcept {
+  if (has(DT_SYMBOLIC)) return true;
   if (Entry *const flags = entry_of(DT_FLAGS)) {
     flags->d_un.d_val |= DF_SYMBOLIC;
-  } else if (Entry *const unused = entry_of(kIgnored)) {
-    *unused = {.d_tag = DT_SYMBOLIC, .d_un = {}};
+    return true;
   }
-  if (kMachine != EM_NONE) (void)for_each_relocation([this](auto &each) { bind(each); });
+  // How many relocations are relative, and first, lets linkers be faster; they look at each, too.
+  for (const std::int64_t tag : {kIgnored, kRelativeCount}) {
+    if (Entry *const unused = entry_of(tag)) {
+      *unused = {.d_tag = DT_SYMBOLIC, .d_un = {}};
+      return true;
+    }
+  }
+  return false;
+}
+
+bool ElfFile::prefer_own_symbols(bool linker_knows_symbolic) noexcept {
+  const bool is_said = say_symbolic();
+  if (!linker_knows_symbolic) {
+    if (kMachine != EM_NONE) (void)for_each_relocation([this](auto &each) { bind(each); });
+    return true;
+  }
+  // The linkers of FreeBSD and OpenBSD go on looking for a symbol that is not weak.
+  for (Symbol &each : symbols_) {
+    if (binding_of(each.st_info) == STB_WEAK && each.st_shndx != SHN_UNDEF)
+      each.st_info = static_cast<unsigned char>(STB_GLOBAL << 4 | type_of(each.st_info));
+  }
+  return is_said;
+}
+
+void ElfFile::leave_writable() noexcept {
+  const Header &head = at<Header>(0, 1).front();
+  for (Segment &each : at<Segment>(head.e_phoff, head.e_phnum)) {
+    if (each.p_type == PT_GNU_RELRO) each.p_type = PT_NULL;
+  }
 }
 
 std::size_t ElfFile::make_private() noexcept {

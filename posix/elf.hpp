@@ -5,8 +5,6 @@
 // chapters 4 and 5; DT_GNU_HASH as the GNU and musl linkers read it.
 #pragma once
 
-#include <link.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "base/status.hpp"
+#include "posix/linker.hpp"
 
 namespace interlock {
 
@@ -87,10 +86,12 @@ class ElfFile {
   /// or another name that this one ends with.
   [[nodiscard]] bool rename(std::string_view name, std::string_view other) noexcept;
   /// What it defines comes before what others define by the same name: nothing that the program has
-  /// takes its place. After take_initialisers() and take_finalisers(). DF_SYMBOLIC says so to the
-  /// GNU linker; musl's knows no such flag, and finds no symbol to look for where the address is
-  /// known.
-  void prefer_own_symbols() noexcept;
+  /// takes its place. After take_initialisers() and take_finalisers(). DF_SYMBOLIC says so; to a
+  /// linker that may not know it (musl's) the addresses are given, which leaves it no symbol to
+  /// look for. False if there is no room to say so.
+  [[nodiscard]] bool prefer_own_symbols(bool linker_knows_symbolic) noexcept;
+  /// What protected_later() says is not protected by the linker.
+  void leave_writable() noexcept;
   /// Makes symbols that are the same for the whole process ordinary ones: STB_GNU_UNIQUE, to which
   /// C++ compilers turn static variables of inline functions and templates. Returns how many.
   std::size_t make_private() noexcept;
@@ -131,6 +132,7 @@ class ElfFile {
   /// The text at an index of the table of names; empty if it is not wholly inside.
   [[nodiscard]] std::string_view name_at(std::uint64_t index) const noexcept;
   [[nodiscard]] Entry *entry_of(std::int64_t tag) const noexcept;
+  [[nodiscard]] bool say_symbolic() noexcept;
   [[nodiscard]] std::string_view text_of(std::int64_t tag) const noexcept {
     return has(tag) ? name_at(value_of(tag)) : std::string_view();
   }

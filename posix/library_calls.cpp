@@ -142,8 +142,8 @@ void end_fork_in_child() {
   end_fork(&ForkCalls::child);
 }
 
-/// `library`: as glibc's pthread_atfork(), which is part of whoever calls it, passes it on; or
-/// null.
+/// `library`: as glibc's and OpenBSD's pthread_atfork(), which is part of whoever calls it, passes
+/// it on; or null.
 int register_at_fork(void (*prepare)(), void (*parent)(), void (*child)(), void *library) {
   static const int failed = ::pthread_atfork(
       prepare_fork, [] { end_fork(&ForkCalls::parent); }, end_fork_in_child);
@@ -204,11 +204,12 @@ const Redirection kRedirections[] = {
     {"pthread_key_create", reinterpret_cast<void *>(create_key)},
     {"pthread_key_delete", reinterpret_cast<void *>(delete_key)},
     {"pthread_atfork", reinterpret_cast<void *>(call_at_fork)},
-    {"__register_atfork", reinterpret_cast<void *>(register_at_fork)},
+    {"__register_atfork", reinterpret_cast<void *>(register_at_fork)},  // glibc
+    {"_thread_atfork", reinterpret_cast<void *>(register_at_fork)},     // OpenBSD
     // and where the C library takes libraries to be there for good
     {"__cxa_atexit", reinterpret_cast<void *>(call_at_exit)},
     {"atexit", reinterpret_cast<void *>(call_plain_at_exit)}};
-constexpr std::size_t kAlways = 5;
+constexpr std::size_t kAlways = 6;
 
 }  // namespace
 

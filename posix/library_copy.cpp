@@ -19,6 +19,7 @@
 #include "posix/library_file.hpp"
 #include "posix/library_names.hpp"
 #include "posix/library_threads.hpp"
+#include "posix/linker.hpp"
 
 extern char **environ;
 
@@ -37,6 +38,15 @@ using Address = ElfFile::Address;
   return {Code::kESYSTEM, what + " '" + path + "': " + std::strerror(errno)};
 }
 
+[[nodiscard]] bool begins_at(Address base, const ElfFile &file) noexcept {
+  const void *const start = reinterpret_cast<const void *>(base);
+  return std::memcmp(start, &file.header(), sizeof(ElfFile::Header)) == 0;
+}
+
+[[nodiscard]] Status no_place(const std::string &path, const Status &status) {
+  return {status.code(), "no place for a copy of '" + path + "': " + status.message()};
+}
+
 [[nodiscard]] int protection_of(const ElfFile::Segment &segment) noexcept {
   return ((segment.p_flags & PF_R) != 0 ? PROT_READ : 0) |
          ((segment.p_flags & PF_W) != 0 ? PROT_WRITE : 0) |
@@ -49,6 +59,7 @@ class Copying {
 
   /// Decides what is shared with the original.
   void prepare() {
+    if (!kLinker.lets_change_mappings) return;
     for (const ElfFile::Segment &each : file_.segments()) {
       if (can_be_lent(each)) add_lent(each);
     }
@@ -141,23 +152,28 @@ void clear(std::byte *start, std::size_t size) noexcept {
   std::memset(start, 0, size);
 }
 
-/// Lets a library say that it is `path`, in another spelling: debuggers find its symbols, and it
-/// finds the files beside it, while no such name leads to it. Nothing depends on it.
-void rename_for_people(link_map &library, const std::string &path, std::uint64_t number) {
-  // glibc frees it with the library; musl never does. The old one is not freed: others may be
-  // reading it, and in musl it is part of something else.
-  char *const name = ::strdup(spelled(path, number).c_str());
-  if (name != nullptr) library.l_name = name;
+/// Whether what is written there may be run.
+[[nodiscard]] bool can_be_run(const LinkerFile &file) {
+  void *const page =
+      ::mmap(nullptr, page_size(), PROT_READ | PROT_EXEC, MAP_PRIVATE, file.descriptor(), 0);
+  if (page == MAP_FAILED) return false;
+  ::munmap(page, page_size());
+  return true;
 }
 
-[[nodiscard]] std::string linker_error(const std::string &copy_path, const std::string &path) {
+[[nodiscard]] std::string linker_error(const LinkerFile &file, const std::string &copy_path,
+                                       const std::string &path) {
   const char *const given = ::dlerror();
   std::string text = given != nullptr ? given : "the dynamic linker refuses it";
   for (std::size_t at = 0; (at = text.find(copy_path, at)) != std::string::npos;)
     text.replace(at, copy_path.size(), path), at += path.size();
+  if (text.find(path) == std::string::npos) text = "'" + path + "': " + text;
   // What glibc says when thread-local storage of a fixed size has run out.
   if (text.find("static TLS block") != std::string::npos)
     text += ": start the process with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536 or more";
+  if (!can_be_run(file))
+    text +=
+        ": nothing in '" + file.path() + "' may be run: set TMPDIR to a directory without noexec";
   return text;
 }
 
@@ -176,7 +192,8 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.descriptor_, 0);
   if (bytes == MAP_FAILED) return refused("cannot map", path);
   file.bytes_ = {static_cast<std::byte *>(bytes), size};
-  file.identity_ = {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec,
+  file.identity_ = {static_cast<std::uint64_t>(info.st_dev),
+                    static_cast<std::uint64_t>(info.st_ino), info.st_size, info.st_mtim.tv_sec,
                     info.st_mtim.tv_nsec};
   return file;
 }
@@ -189,15 +206,19 @@ MappedFile::~MappedFile() {
 Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string &name,
                                       const MappedFile &original, ElfFile &file,
                                       std::span<const Redirection> redirections) {
-  const std::uint64_t number = next_spelling();
+  const ElfFile::Segment &first = file.segments().front();
+  if (!kLinker.has_link_maps && (first.p_vaddr != 0 || first.p_offset != 0))
+    return Status(Code::kEINVAL, "'" + path + "': it does not begin at address 0");
   LinkerFile written;
   constexpr std::size_t kLongestName = 200;  // the system adds to it
   const std::string base_name = path.substr(path.rfind('/') + 1, kLongestName);
-  if (!written.open(base_name)) return refused("no place for a copy of", path);
+  if (const Status status = written.open(base_name); !status.ok()) return no_place(path, status);
   LinkerName named;
   const bool is_named = !name.empty() && !linker_knows_sonames(file.header());
-  if (is_named && !named.create(name, written.path()))
-    return refused("no place for a copy of", path);
+  if (is_named) {
+    if (const Status status = named.create(name, written.path()); !status.ok())
+      return no_place(path, status);
+  }
   LibraryCopy copy;
   // Theirs is another time: initialisers need code that is not there yet, and their effects must be
   // told from those of the linker.
@@ -207,17 +228,23 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   if (!finalisers.ok()) return finalisers.status();
   copy.initialisers_ = initialisers.value();
   copy.finalisers_ = finalisers.value();
-  file.prefer_own_symbols();
+  if (!file.prefer_own_symbols(kLinker.knows_symbolic))
+    return Status(Code::kEINVAL, "'" + path + "': there is no room for DT_SYMBOLIC");
+  if (!kLinker.lets_change_mappings) file.leave_writable();
   Copying copying(original, file);
   copying.prepare();
   if (!copying.write(written)) return refused("cannot copy", path);
   copy.copied_ = copying.written();
-  const std::string copy_path = is_named ? named.path() : spelled(written.path(), number);
+  const std::string copy_path = is_named ? named.path() : written.path();
   void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
-  link_map *library = nullptr;
-  CHECK(::dlinfo(handle, RTLD_DI_LINKMAP, &library) == 0);
-  copy.base_ = library->l_addr;
+  if (handle == nullptr) return Status(Code::kESYSTEM, linker_error(written, copy_path, path));
+  copy.base_ = static_cast<Address>(base_of(handle, copy_path));
+  const bool is_found = copy.base_ != 0 && (kLinker.has_link_maps || begins_at(copy.base_, file));
+  if (!is_found) {
+    ::dlclose(handle);
+    return Status(Code::kESYSTEM,
+                  "the dynamic linker does not say where it has loaded a copy of '" + path + "'");
+  }
   if (!copying.lend(copy.base_)) {
     // Its code is not there: it cannot be unloaded either, which would run some.
     return refused("cannot map the code of", path);
@@ -225,12 +252,12 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   copy.handle_ = handle;
   if (is_named) {
     void *const needing = load_as_needed(file.header(), name, named.directory(), false);
-    if (needing == nullptr) return Status(Code::kESYSTEM, linker_error(copy_path, path));
+    if (needing == nullptr) return Status(Code::kESYSTEM, linker_error(written, copy_path, path));
     ::dlclose(needing);
   }
-  rename_for_people(*library, path, number);
+  rename_for_people(handle, path);
   const ElfFile::Segment &last = file.segments().back();
-  const Address start = page_of(file.segments().front().p_vaddr);
+  const Address start = page_of(first.p_vaddr);
   copy.memory_ = {reinterpret_cast<std::byte *>(copy.base_ + start),
                   static_cast<std::size_t>(last.p_vaddr + last.p_memsz - start)};
   std::vector<Redirection> all;
@@ -238,6 +265,7 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
        {redirections, LibraryCalls::redirections(), LibraryThreads::redirections()})
     all.insert(all.end(), each.begin(), each.end());
   if (!copy.redirect(file, all)) return refused("cannot redirect calls of", path);
+  if (!kLinker.lets_change_mappings) copy.protect(file);
   copy.save(file);
   return copy;
 }
@@ -246,11 +274,18 @@ LibraryCopy::~LibraryCopy() {
   if (handle_ != nullptr) ::dlclose(handle_);
 }
 
+/// What is protected from writing, in whole pages.
+[[nodiscard]] ElfFile::Table fixed_of(const ElfFile &file) {
+  const ElfFile::Table given = file.protected_later();
+  const Address start = page_of(given.start);
+  return {start, page_of(given.start + given.size) - start};
+}
+
 /// Of memory that the linker is done with.
 [[nodiscard]] int protection_at(const ElfFile &file, Address address) {
-  const ElfFile::Table fixed = file.protected_later();
-  if (address >= page_of(fixed.start) && address < page_of(fixed.start + fixed.size))
-    return PROT_READ;
+  const ElfFile::Table fixed = fixed_of(file);
+  const bool is_fixed = address >= fixed.start && address - fixed.start < fixed.size;
+  if (is_fixed && kLinker.lets_change_mappings) return PROT_READ;
   for (const ElfFile::Segment &each : file.segments()) {
     if (address < each.p_vaddr || address - each.p_vaddr >= each.p_memsz) continue;
     return protection_of(each);
@@ -294,10 +329,17 @@ bool LibraryCopy::redirect(const ElfFile &file, std::span<const Redirection> red
   return true;
 }
 
+void LibraryCopy::protect(const ElfFile &file) const {
+  const ElfFile::Table fixed = fixed_of(file);
+  // It is as good without: nothing of it is meant to be written.
+  if (fixed.size != 0)
+    (void)::mprotect(reinterpret_cast<void *>(base_ + fixed.start), fixed.size, PROT_READ);
+}
+
 void LibraryCopy::save(const ElfFile &file) {
-  const ElfFile::Table fixed = file.protected_later();  // by whole pages
-  const Address fixed_start = page_of(fixed.start);
-  const Address fixed_end = page_of(fixed.start + fixed.size);
+  const ElfFile::Table fixed = fixed_of(file);
+  const Address fixed_start = fixed.start;
+  const Address fixed_end = fixed.start + fixed.size;
   for (const ElfFile::Segment &each : file.segments()) {
     if ((each.p_flags & PF_W) == 0) continue;
     const Address begin = each.p_vaddr;

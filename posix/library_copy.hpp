@@ -90,6 +90,7 @@ class LibraryCopy final : public PrivateCopy {
   using Originals = std::array<const void *, 2>;
   [[nodiscard]] bool redirect(const ElfFile &file, ElfFile::Address address,
                               const Originals &originals, void *function) const;
+  void protect(const ElfFile &file) const;
   void save(const ElfFile &file);
 
   void *handle_ = nullptr;

@@ -3,19 +3,48 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
-#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "platform/private_directory.hpp"
+#include "posix/linker.hpp"
 
 namespace interlock {
 namespace {
 
-/// What begins with this in the directory for temporary files.
-[[nodiscard]] std::string temporary(const std::string &name) {
-  const char *const directory = std::getenv("TMPDIR");
-  return std::string(directory != nullptr && *directory != 0 ? directory : "/tmp") + "/" + name;
+[[nodiscard]] Status refused(const std::string &what, const std::string &path) {
+  return {Code::kESYSTEM, what + " '" + path + "': " + std::strerror(errno)};
+}
+
+/// A path in the private directory that no other has or had.
+[[nodiscard]] Result<std::string> fresh_path(const std::string &name) {
+  Result<std::string> directory = private_directory();
+  if (!directory.ok()) return directory;
+  return directory.value() + "/" + std::to_string(next_spelling()) + "." + name;
+}
+
+[[nodiscard]] std::string path_of(int descriptor) {
+  return "/proc/self/fd/" + std::to_string(descriptor);
+}
+
+/// A descriptor of a file without a name that the linker can open, or -1.
+[[nodiscard]] int open_unnamed([[maybe_unused]] const std::string &name) {
+#ifdef MFD_CLOEXEC
+  int descriptor = -1;
+#ifdef MFD_EXEC
+  descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_EXEC);
+  if (descriptor < 0 && errno == EINVAL)  // Linux before 6.3
+#endif
+    descriptor = ::memfd_create(name.c_str(), MFD_CLOEXEC);
+  if (descriptor >= 0 && ::access(path_of(descriptor).c_str(), R_OK) == 0) return descriptor;
+  if (descriptor >= 0) ::close(descriptor);
+#endif
+  return -1;
 }
 
 }  // namespace
@@ -25,21 +54,19 @@ LinkerFile::~LinkerFile() {
   if (has_name_) ::unlink(path_.c_str());
 }
 
-bool LinkerFile::open(const std::string &name) {
-#ifdef MFD_CLOEXEC
-#ifdef MFD_EXEC
-  descriptor_ = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_EXEC);
-  if (descriptor_ < 0 && errno == EINVAL)  // Linux before 6.3
-#endif
-    descriptor_ = ::memfd_create(name.c_str(), MFD_CLOEXEC);
-  path_ = "/proc/self/fd/" + std::to_string(descriptor_);
-  if (descriptor_ >= 0 && ::access(path_.c_str(), R_OK) == 0) return true;
-  if (descriptor_ >= 0) ::close(descriptor_);
-#endif
-  path_ = temporary(name + ".XXXXXX");
-  descriptor_ = ::mkostemp(path_.data(), O_CLOEXEC);
+Status LinkerFile::open(const std::string &name) {
+  if (kLinker.opens_descriptors) {
+    descriptor_ = open_unnamed(name);
+    path_ = spelled(path_of(descriptor_), next_spelling());
+    if (descriptor_ >= 0) return {};
+  }
+  Result<std::string> path = fresh_path(name);
+  if (!path.ok()) return path.status();
+  path_ = std::move(path.value());
+  descriptor_ =
+      ::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
   has_name_ = descriptor_ >= 0;
-  return has_name_;
+  return has_name_ ? Status() : refused("cannot make", path_);
 }
 
 bool LinkerFile::write(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept {
@@ -59,14 +86,16 @@ LinkerName::~LinkerName() {
   if (!directory_.empty()) ::rmdir(directory_.c_str());
 }
 
-bool LinkerName::create(const std::string &name, const std::string &path) {
-  std::string directory = temporary("interlock.XXXXXX");
-  if (::mkdtemp(directory.data()) == nullptr) return false;
-  directory_ = std::move(directory);
+Status LinkerName::create(const std::string &name, const std::string &path) {
+  Result<std::string> directory = fresh_path("names");
+  if (!directory.ok()) return directory.status();
+  if (::mkdir(directory.value().c_str(), S_IRWXU) != 0)
+    return refused("cannot make", directory.value());
+  directory_ = std::move(directory.value());
   std::string link = directory_ + "/" + name;
-  if (::symlink(path.c_str(), link.c_str()) != 0) return false;
+  if (::symlink(path.c_str(), link.c_str()) != 0) return refused("cannot make", link);
   path_ = std::move(link);
-  return true;
+  return {};
 }
 
 std::string spelled(const std::string &path, std::uint64_t number) {

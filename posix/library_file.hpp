@@ -7,9 +7,12 @@
 #include <span>
 #include <string>
 
+#include "base/status.hpp"
+
 namespace interlock {
 
-/// A file without a name, or that soon has none. Empty at first.
+/// A file without a name; or where the linker takes none such, in the private directory, for as
+/// long as this lives. Empty at first.
 class LinkerFile {
  public:
   LinkerFile() noexcept = default;
@@ -17,10 +20,10 @@ class LinkerFile {
   LinkerFile &operator=(const LinkerFile &) = delete;
   ~LinkerFile();
 
-  /// `name` is for people who look at the process. False with errno.
-  [[nodiscard]] bool open(const std::string &name);
+  /// `name` is for people who look at the process.  Errors: kESYSTEM.
+  [[nodiscard]] Status open(const std::string &name);
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
-  /// As long as this lives.
+  /// Which no other has or had.
   [[nodiscard]] const std::string &path() const noexcept { return path_; }
   /// False with errno.
   [[nodiscard]] bool write(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept;
@@ -31,7 +34,7 @@ class LinkerFile {
   bool has_name_ = false;
 };
 
-/// A name of a file in a directory of its own, for as long as this lives.
+/// A name of a file in a directory of its own, inside the private one, for as long as this lives.
 class LinkerName {
  public:
   LinkerName() noexcept = default;
@@ -39,8 +42,8 @@ class LinkerName {
   LinkerName &operator=(const LinkerName &) = delete;
   ~LinkerName();
 
-  /// False with errno.
-  [[nodiscard]] bool create(const std::string &name, const std::string &path);
+  /// Errors: kESYSTEM.
+  [[nodiscard]] Status create(const std::string &name, const std::string &path);
   [[nodiscard]] const std::string &directory() const noexcept { return directory_; }
   [[nodiscard]] const std::string &path() const noexcept { return path_; }
 

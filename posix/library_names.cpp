@@ -9,9 +9,16 @@
 #include <span>
 
 #include "posix/library_file.hpp"
+#include "posix/linker.hpp"
 
 namespace interlock {
 namespace {
+
+#if defined(__alpha__) || defined(__s390x__)
+using HashWord = std::uint64_t;
+#else
+using HashWord = std::uint32_t;
+#endif
 
 /// A shared object with names, and nothing else.
 class Names {
@@ -44,11 +51,11 @@ class Names {
         {PT_DYNAMIC, kFlags, offsetof(File, dynamic), sizeof file_.dynamic, sizeof(void *)});
     set(file_.segments[2], {PT_GNU_STACK, kFlags, 0, 0, 1});  // else it may run code on stacks
     LinkerFile file;
-    const bool is_written = file.open("interlock") &&
+    const bool is_written = file.open("interlock").ok() &&
                             file.write(0, std::as_bytes(std::span(&file_, 1))) &&
                             file.write(sizeof file_, std::as_bytes(std::span(texts_)));
     if (!is_written) return nullptr;
-    return ::dlopen(spelled(file.path(), next_spelling()).c_str(), RTLD_NOW | RTLD_LOCAL);
+    return ::dlopen(file.path().c_str(), RTLD_NOW | RTLD_LOCAL);
   }
 
  private:
@@ -64,7 +71,7 @@ class Names {
     ElfFile::Segment segments[3];
     ElfFile::Entry dynamic[8];  // the last ones are DT_NULL
     ElfFile::Symbol symbol;     // none
-    Elf_Symndx hash[4];         // one list, of that
+    HashWord hash[4];           // one list, of that
   };
 
   void add(std::int64_t tag, std::uint64_t value) {
@@ -99,7 +106,7 @@ class Names {
 }  // namespace
 
 bool linker_knows_sonames(const ElfFile::Header &like) {
-  static const bool knows = try_soname(like);
+  static const bool knows = kLinker.knows_sonames || try_soname(like);
   return knows;
 }
 

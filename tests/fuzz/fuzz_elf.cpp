@@ -163,7 +163,8 @@ int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
   CHECK(file.make_private() == 0);
   const bool has_initialisers = take(file, [](ElfFile &each) { return each.take_initialisers(); });
   const bool has_finalisers = take(file, [](ElfFile &each) { return each.take_finalisers(); });
-  if (has_initialisers && has_finalisers) (void)file.prefer_own_symbols();
+  if (has_initialisers && has_finalisers) (void)file.prefer_own_symbols(size % 2 == 0);
+  file.leave_writable();
   look(bytes, file);
 
   Result<ElfFile> changed = ElfFile::open(bytes);

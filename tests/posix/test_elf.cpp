@@ -11,7 +11,9 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fuzz/fuzz_elf.hpp"
@@ -22,6 +24,7 @@ using namespace interlock;
 namespace {
 
 using Bytes = std::vector<std::byte>;
+using Tag = decltype(ElfFile::Entry::d_tag);  // without a sign in some headers
 
 /// The file that has std::getenv(), which no sanitizer replaces; nothing if that is the program.
 Bytes some_library() {
@@ -64,8 +67,27 @@ ElfFile::Segment &segment_of(Bytes &bytes, unsigned type) {
 
 ElfFile::Entry &entry_of(Bytes &bytes, std::int64_t tag) {
   auto *each = &at<ElfFile::Entry>(bytes, segment_of(bytes, PT_DYNAMIC).p_offset);
-  for (; each->d_tag != tag; ++each) cr_assert_neq(each->d_tag, DT_NULL, "it has no such entry");
+  const auto wanted = static_cast<Tag>(tag);
+  for (; each->d_tag != wanted; ++each) cr_assert_neq(each->d_tag, DT_NULL, "it has no such entry");
   return *each;
+}
+
+/// A table of them, which is in the first segment.
+Bytes relocations_of(Bytes &bytes) {
+  const std::int64_t tag = sizeof(void *) == 8 ? DT_RELA : DT_REL;
+  const auto start = entry_of(bytes, tag).d_un.d_ptr;
+  const auto size = entry_of(bytes, tag == DT_RELA ? DT_RELASZ : DT_RELSZ).d_un.d_val;
+  return {&at<std::byte>(bytes, start), &at<std::byte>(bytes, start + size)};
+}
+
+constexpr std::int64_t kRelativeCount = 0x6ffffff9;  // DT_RELACOUNT, which not all headers have
+
+/// Leaves no entry that could say that own symbols come first.
+void take_room(Bytes &bytes) {
+  auto *each = &at<ElfFile::Entry>(bytes, segment_of(bytes, PT_DYNAMIC).p_offset);
+  for (; each->d_tag != DT_NULL; ++each) {
+    if (each->d_tag == DT_FLAGS || each->d_tag == kRelativeCount) each->d_tag = DT_LOOS + 1;
+  }
 }
 
 }  // namespace
@@ -163,6 +185,53 @@ Test(elf, what_it_takes_is_seen_where_it_defines_nothing, .timeout = 60) {
   std::fill_n(table, 6 + sizeof(void *) / 4, 0);
   std::fill_n(table, 3, 1);
   cr_assert_eq(places(), before);
+}
+
+Test(elf, own_symbols_come_first_by_a_flag_where_the_linker_knows_it, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  for (const bool has_flags : {true, false}) {
+    Bytes changed = bytes;
+    take_room(changed);
+    const std::int64_t tag = has_flags ? DT_FLAGS : kRelativeCount;
+    entry_of(changed, DT_SONAME) = {.d_tag = static_cast<Tag>(tag), .d_un = {}};
+    const auto start = entry_of(changed, DT_SYMTAB).d_un.d_ptr;
+    const auto count = (entry_of(changed, DT_STRTAB).d_un.d_ptr - start) / sizeof(ElfFile::Symbol);
+    const std::span all(&at<ElfFile::Symbol>(changed, start), count);
+    const auto is_weak = [](const ElfFile::Symbol &each) {
+      return each.st_info >> 4 == STB_WEAK && each.st_shndx != SHN_UNDEF;
+    };
+    cr_assert(std::ranges::any_of(all, is_weak));
+    const Bytes relocations = relocations_of(changed);
+    Result<ElfFile> file = ElfFile::open(changed);
+    cr_assert(file.ok(), "%s", file.status().message());
+    cr_assert(file.value().prefer_own_symbols(true));
+    cr_assert(std::ranges::none_of(all, is_weak));
+    cr_assert(relocations_of(changed) == relocations);
+    if (has_flags) {
+      cr_assert_neq(entry_of(changed, DT_FLAGS).d_un.d_val & DF_SYMBOLIC, 0);
+    } else {
+      (void)entry_of(changed, DT_SYMBOLIC);
+    }
+    (void)file.value().prefer_own_symbols(false);
+    cr_assert(relocations_of(changed) != relocations);
+  }
+}
+
+Test(elf, a_flag_needs_room, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  take_room(bytes);
+  cr_assert(!ElfFile::open(bytes).value().prefer_own_symbols(true));
+  cr_assert(ElfFile::open(bytes).value().prefer_own_symbols(false));
+}
+
+Test(elf, what_the_linker_would_protect_is_left_to_us, .timeout = 60) {
+  LIBRARY_OR_SKIP(bytes);
+  const ElfFile::Segment before = segment_of(bytes, PT_GNU_RELRO);
+  ElfFile file = std::move(ElfFile::open(bytes).value());
+  file.leave_writable();
+  cr_assert_eq(file.protected_later().start, before.p_vaddr);
+  cr_assert_eq(file.protected_later().size, before.p_memsz);
+  cr_assert_eq(ElfFile::open(bytes).value().protected_later().size, 0);
 }
 
 Test(elf, what_is_no_library_is_refused_with_the_reason, .timeout = 60) {
