@@ -2,14 +2,15 @@
 #include "posix/library_threads.hpp"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
-#include "platform/thread.hpp"
 #include "posix/library_memory.hpp"
 
 namespace interlock {
@@ -52,14 +53,39 @@ Copy copy_of(const void *code) {
 
 Count count_of(const void *code) { return copy_of(code).running; }
 
-/// Counts the calling thread until it ends: later than what the copy has in it, which comes later.
+/// Of a thread, whose keys' destructors are called in turn while they set any key again: so many
+/// times at most.
+struct Ending {
+  std::vector<Count> running;  // two, if the C++ library is a copy, too
+  int rounds_left = PTHREAD_DESTRUCTOR_ITERATIONS;
+};
+
+pthread_key_t ending_key() {
+  static const pthread_key_t key = [] {
+    pthread_key_t made;
+    const auto wait_for_others = [](void *given) {
+      std::unique_ptr<Ending> ending(static_cast<Ending *>(given));
+      if (--ending->rounds_left > 0 && ::pthread_setspecific(ending_key(), given) == 0) {
+        (void)ending.release();
+      } else {
+        for (const Count &each : ending->running) --*each;
+      }
+    };
+    CHECK(::pthread_key_create(&made, wait_for_others) == 0);
+    return made;
+  }();
+  return key;
+}
+
+/// Counts the calling thread until it ends: in the last round, when what the copy has in it is
+/// gone.
 void count_until_end(const Count &running) {
-  call_at_thread_end(
-      [](void *count) noexcept {
-        const std::unique_ptr<Count> owned(static_cast<Count *>(count));
-        --**owned;
-      },
-      new Count(running));
+  auto *ending = static_cast<Ending *>(::pthread_getspecific(ending_key()));
+  if (ending == nullptr) {
+    ending = new Ending;
+    CHECK(::pthread_setspecific(ending_key(), ending) == 0);
+  }
+  ending->running.push_back(running);
 }
 
 struct Start {

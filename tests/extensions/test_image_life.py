@@ -89,7 +89,7 @@ def run_and_join(to, *args):
 
     import threads
 
-    thread = threads.start(*args, True)
+    thread = threads.start(*args, "POSIX")
     os.write(to, b"x")
     if threads.join(thread) != 0:
         raise RuntimeError("cannot join")
@@ -186,11 +186,11 @@ class Threads(support.TestCase):
         return ends
 
     def test_what_a_thread_uses_stays(self):
-        for by_pthread in (True, False):
-            with self.subTest(by_pthread=by_pthread):
+        for how in ("C++", "POSIX", "key"):
+            with self.subTest(how):
                 (there_out, there_in), (back_out, back_in) = self.pipe(), self.pipe()
                 with interlock.Interpreter() as i:
-                    first = i.call(start, 42, there_out, back_in, by_pthread)
+                    first = i.call(start, 42, there_out, back_in, how)
                 for _ in range(3):
                     with interlock.Interpreter() as i:
                         self.assertNotEqual(i.call(address), first)

@@ -27,25 +27,38 @@ struct Ends {
   int to;
 };
 
-void *run(void *given) {
+void finish(void *given) {
   const Ends ends = *static_cast<Ends *>(given);
   delete static_cast<Ends *>(given);
   wait_and_tell(ends.from, ends.to);
+}
+
+void *run(void *given) {
+  finish(given);
   return nullptr;
 }
 
-/// start(secret, from, to, by_pthread): the id of a thread, for join().
+void *run_at_end(void *given) {
+  static pthread_key_t key;
+  if (pthread_key_create(&key, finish) != 0 || pthread_setspecific(key, given) != 0) std::abort();
+  return nullptr;
+}
+
+/// start(secret, from, to, how): the id of a thread, for join(). How it begins or what it does it in:
+/// "C++", "POSIX", "key": of threads, when it ends.
 PyObject *start(PyObject *, PyObject *args) {
-  int from, to, by_pthread;
-  if (!PyArg_ParseTuple(args, "liip", &secret, &from, &to, &by_pthread)) return nullptr;
-  if (by_pthread == 0) {
+  int from, to;
+  const char *how;
+  if (!PyArg_ParseTuple(args, "liis", &secret, &from, &to, &how)) return nullptr;
+  if (how[0] == 'C') {
     std::thread thread(wait_and_tell, from, to);
     const pthread_t id = thread.native_handle();
     thread.detach();
     return PyLong_FromUnsignedLongLong(id);
   }
   pthread_t id;
-  if (pthread_create(&id, nullptr, run, new Ends{from, to}) != 0) return PyErr_NoMemory();
+  const auto function = how[0] == 'P' ? run : run_at_end;
+  if (pthread_create(&id, nullptr, function, new Ends{from, to}) != 0) return PyErr_NoMemory();
   return PyLong_FromUnsignedLongLong(id);
 }
 
