@@ -2,35 +2,24 @@
 #include "extension/redirections.hpp"
 
 #include <cstdint>
-#include <map>
 
+#include "base/by_memory.hpp"
 #include "interpreter/end.hpp"
 #include "lock/mutex.hpp"
 
 namespace interlock {
 namespace {
 
-struct Owned {
-  std::span<std::byte> memory;
-  PyInterpreterState *interpreter;  // null: it has ended
-};
+using Owner = PyInterpreterState *;  // null: it has ended
 
-// Leaked on purpose: images may call when static destructors have run. The mutex guards the map.
+// Leaked on purpose: images may call when static destructors have run. The mutex guards the others.
 Mutex &owners_mutex() {
   static Mutex *const mutex = new Mutex(LockRank::kLeaf);
   return *mutex;
 }
-std::map<const void *, Owned> &owners_locked() {
-  static auto *const all = new std::map<const void *, Owned>;  // by the end of their memory
+ByMemory<Owner> &owners_locked() {
+  static auto *const all = new ByMemory<Owner>;
   return *all;
-}
-
-/// Null if the code is of no image: a call that is the last thing in a function comes from where
-/// that one was called.
-const Owned *owner_locked(const void *code) {
-  const auto found = owners_locked().upper_bound(code);
-  const bool is_known = found != owners_locked().end() && code >= found->second.memory.data();
-  return is_known ? &found->second : nullptr;
 }
 
 /// Py_AddPendingCall() always has the main interpreter's main thread call it (3.12-3.15).
@@ -43,9 +32,9 @@ int add_pending_call_of_image(int (*function)(void *), void *argument) {
   {
     // The lock keeps the interpreter from ending.
     MutexGuard guard(owners_mutex());
-    if (const Owned *const owner = owner_locked(caller)) {
-      if (owner->interpreter == nullptr) return 0;
-      return add_pending_call(owner->interpreter, function, argument) ? 0 : -1;
+    if (const Owner *const owner = owners_locked().find(caller)) {
+      if (*owner == nullptr) return 0;
+      return add_pending_call(*owner, function, argument) ? 0 : -1;
     }
   }
   return Py_AddPendingCall(function, argument);
@@ -62,9 +51,9 @@ PyGILState_STATE ensure_gil_of_image() {
   {
     // The lock keeps the interpreter from ending.
     MutexGuard guard(owners_mutex());
-    const Owned *const owner = owner_locked(caller);
+    const Owner *const owner = owners_locked().find(caller);
     is_known = owner != nullptr;
-    if (is_known && owner->interpreter != nullptr) state = PyThreadState_New(owner->interpreter);
+    if (is_known && *owner != nullptr) state = PyThreadState_New(*owner);
   }
   if (!is_known) return PyGILState_Ensure();
   if (state == nullptr) stay_frozen();  // as CPython stops threads when it has ended
@@ -76,8 +65,8 @@ PyGILState_STATE ensure_gil_of_image() {
 /// Python objects, which CPython has only one answer for.
 bool is_over(const void *code) {
   MutexGuard guard(owners_mutex());
-  const Owned *const owner = owner_locked(code);
-  return owner != nullptr && owner->interpreter == nullptr;
+  const Owner *const owner = owners_locked().find(code);
+  return owner != nullptr && *owner == nullptr;
 }
 
 int is_initialized_for_image() {
@@ -105,19 +94,19 @@ std::span<const Redirection> redirections() noexcept { return kRedirections; }
 
 void ImageOwners::add(std::span<std::byte> memory, PyInterpreterState *interpreter) {
   MutexGuard guard(owners_mutex());
-  owners_locked().insert_or_assign(memory.data() + memory.size(), Owned{memory, interpreter});
+  owners_locked().add(memory, interpreter);
 }
 
 void ImageOwners::remove(PyInterpreterState *interpreter) noexcept {
   MutexGuard guard(owners_mutex());
-  for (auto &[end, owned] : owners_locked()) {
-    if (owned.interpreter == interpreter) owned.interpreter = nullptr;
-  }
+  owners_locked().for_each([interpreter](Owner &each) {
+    if (each == interpreter) each = nullptr;
+  });
 }
 
 void ImageOwners::reset_after_fork() noexcept {
   owners_mutex().reset_after_fork();
-  for (auto &[end, owned] : owners_locked()) owned.interpreter = nullptr;
+  owners_locked().for_each([](Owner &each) { each = nullptr; });
 }
 
 }  // namespace interlock
