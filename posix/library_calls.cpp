@@ -139,6 +139,7 @@ void end_fork(void (*ForkCalls::*function)()) {
 
 void end_fork_in_child() {
   Copies::mutex().reset_after_fork();
+  Copies::locked().for_each([](Copy &each) { each.in_fork_calls = 0; });  // of other threads
   end_fork(&ForkCalls::child);
 }
 

@@ -171,7 +171,7 @@ void clear(std::byte *start, std::size_t size) noexcept {
   // What glibc says when thread-local storage of a fixed size has run out.
   if (text.find("static TLS block") != std::string::npos)
     text += ": start the process with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536 or more";
-  if (!can_be_run(file))
+  if (file.has_name() && !can_be_run(file))
     text +=
         ": nothing in '" + file.path() + "' may be run: set TMPDIR to a directory without noexec";
   return text;
@@ -233,7 +233,7 @@ Result<LibraryCopy> LibraryCopy::load(const std::string &path, const std::string
   if (!kLinker.lets_change_mappings) file.leave_writable();
   Copying copying(original, file);
   copying.prepare();
-  if (!copying.write(written)) return refused("cannot copy", path);
+  if (!copying.write(written)) return refused("cannot copy '" + path + "' to", written.path());
   copy.copied_ = copying.written();
   const std::string copy_path = is_named ? named.path() : written.path();
   void *const handle = ::dlopen(copy_path.c_str(), RTLD_NOW | RTLD_LOCAL);

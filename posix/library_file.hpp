@@ -25,6 +25,8 @@ class LinkerFile {
   [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
   /// Which no other has or had.
   [[nodiscard]] const std::string &path() const noexcept { return path_; }
+  /// Whether it lies in the private directory.
+  [[nodiscard]] bool has_name() const noexcept { return has_name_; }
   /// False with errno.
   [[nodiscard]] bool write(std::uint64_t offset, std::span<const std::byte> bytes) const noexcept;
 

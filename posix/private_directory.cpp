@@ -197,7 +197,10 @@ void handle_forks() {
 Result<std::string> private_directory() {
   handle_forks();
   ::pthread_mutex_lock(&mutex);
-  if (own().descriptor >= 0 && own().process != ::getpid()) forget_locked();
+  // Somebody may have cleaned up.
+  const bool is_there = own().descriptor >= 0 && own().process == ::getpid() &&
+                        is_own(own().descriptor, AT_FDCWD, own().path);
+  if (!is_there) forget_locked();
   Status status;
   if (own().descriptor < 0) {
     status = make_locked();

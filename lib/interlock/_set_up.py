@@ -45,7 +45,7 @@ def _is_everywhere(category):
 
 
 def _is_standard(category):
-    return category.__module__.partition(".")[0] in sys.stdlib_module_names
+    return str(category.__module__).partition(".")[0] in sys.stdlib_module_names
 
 
 def _plain_filters():
@@ -167,7 +167,7 @@ def ignore_warning(beginning, category):
 
 def end_threads_at_exit(module, function):
     """A module's pool of threads, of which its function sets the number, is left with the caller alone."""
-    atexit.register(lambda: getattr(module, function)(1))
+    atexit.register(lambda: getattr(module, function, lambda number: None)(1))  # it may have failed to begin
 
 
 def _set_filters(filters):

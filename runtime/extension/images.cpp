@@ -3,6 +3,7 @@
 
 #include "extension/leftovers.hpp"
 #include "interpreter/kept.hpp"
+#include "interpreter/returns.hpp"
 #include "lock/global_lock.hpp"
 
 namespace interlock {
@@ -31,6 +32,8 @@ Images *Images::create_current() {
   Ref<Images> made = make_ref<Images>();
   Images *const images = made.get();
   if (!keep(Kept::kImages, std::move(made))) return nullptr;
+  // Before us in the dict: when leftovers are looked for it is known what stays with others.
+  if (Returns::create_current() == nullptr) return nullptr;
   const PyRef capsule = PyRef::steal(PyCapsule_New(images, kName, clear_at_end));
   PyObject *const dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
   if (!capsule || PyDict_SetItemString(dict, kName, capsule.get()) != 0) return nullptr;

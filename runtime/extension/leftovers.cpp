@@ -44,8 +44,11 @@ class Leftovers {
     addresses_.resize(objects_.size());
     for (std::size_t i = 0; i < objects_.size(); ++i) {
       visit_references(objects_[i], take_away);
-      visit_addresses(objects_[i], add_address);
-      if (is_in_ring(objects_[i])) ++addresses_[i];
+      if (is_in_ring(objects_[i])) {
+        ++addresses_[i];
+      } else {
+        visit_addresses(objects_[i], add_address);
+      }
     }
     for (const std::span<std::byte> each : data_)
       for_each_word(each.data(), each.size(), [this](PyObject *word) { add_address(word, this); });
@@ -68,8 +71,13 @@ class Leftovers {
     for (std::size_t i = 0; i < objects_.size(); ++i) {
       if (is_used_[i]) continue;
       Py_INCREF(objects_[i]);
-      // What an image does when an object of its own goes may need what is going, too.
-      if (!is_of_image(Py_TYPE(objects_[i]))) unused.push_back(objects_[i]);
+      // What an image does when an object of its own goes, or is asked what it leads to, may need
+      // what is going, too.
+      if (!is_of_image(Py_TYPE(objects_[i]))) {
+        unused.push_back(objects_[i]);
+      } else if (PyObject_IS_GC(objects_[i])) {
+        PyObject_GC_UnTrack(objects_[i]);
+      }
     }
     PyType_ClearCache();  // the dicts of static types are about to be emptied
     // Callbacks of weak references would run Python code.
@@ -147,7 +155,7 @@ class Leftovers {
     for_each_word(start, size, [&](PyObject *word) { (void)visit(word, this); });
   }
   /// The entries of functools.lru_cache() are in a ring, with references that the collector is not
-  /// told of (3.13-3.15, _functoolsmodule.c).
+  /// told of. It is told of what they lead to, by the cache (3.13-3.15, _functoolsmodule.c).
   [[nodiscard]] static bool is_in_ring(PyObject *object) noexcept {
     return std::string_view(Py_TYPE(object)->tp_name) == "functools._lru_list_elem";
   }
@@ -209,6 +217,9 @@ class Leftovers {
 
 void clear_leftovers(const Images &images) {
   if (images.all().empty() || !CollectorList::verified()) return;
+  // As CPython is about to: what it can free is finalised as ever.
+  (void)PyGC_Enable();
+  (void)PyGC_Collect();
   Leftovers leftovers(images);
   leftovers.find();
   leftovers.clear();

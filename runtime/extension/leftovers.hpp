@@ -8,8 +8,10 @@
 namespace interlock {
 
 /// Frees what nothing but the images' static data leads to, as the collector frees cycles, but
-/// without finalisers. Thread: attached, in the last moments of the interpreter that they belong
-/// to, when it can import nothing and runs no more Python code.
+/// without finalisers: Python code that runs is that of objects that stay, and of those that the
+/// collector frees by itself, which it does before.
+/// Thread: attached, in the last moments of the interpreter that they belong to, when it can import
+/// nothing.
 void clear_leftovers(const Images &images);
 
 }  // namespace interlock

@@ -34,14 +34,13 @@ class Loan final : public Returned {
   /// Bytes that nothing but this loan has are taken out of the view, which leads to its
   /// interpreter.
   void owner_ends() noexcept override {
-    PyObject *const base = PyMemoryView_GET_BASE(held_);
-    if (base == nullptr || !SharedAllocator::is_in_use()) return;
-    if (!PyBytes_CheckExact(base) && !PyByteArray_CheckExact(base)) return;
-    if (Py_REFCNT(base) != 1 || Py_REFCNT(held_) != 1) return;
-    Py_INCREF(base);
-    Py_DECREF(std::exchange(held_, base));
-    is_alone_ = Py_REFCNT(base) == 1;
-    if (is_alone_) owner_tags::leave_leaf(base);
+    take_bytes();
+    if (is_alone_) {
+      owner_tags::leave_leaf(held_);
+    } else {
+      // It stays for ever, and nobody is to explain its references.
+      Py_SET_REFCNT(held_, Py_REFCNT(held_) + kManyReferences);
+    }
   }
   void release_after_end() noexcept override {
     if (is_alone_) {
@@ -52,6 +51,18 @@ class Loan final : public Returned {
   }
 
  private:
+  static constexpr Py_ssize_t kManyReferences = 1 << 20;
+
+  void take_bytes() noexcept {
+    PyObject *const base = PyMemoryView_GET_BASE(held_);
+    if (base == nullptr || !SharedAllocator::is_in_use()) return;
+    if (!PyBytes_CheckExact(base) && !PyByteArray_CheckExact(base)) return;
+    if (Py_REFCNT(base) != 1 || Py_REFCNT(held_) != 1) return;
+    Py_INCREF(base);
+    Py_DECREF(std::exchange(held_, base));
+    is_alone_ = Py_REFCNT(base) == 1;
+  }
+
   PyObject *held_;
   bool is_alone_ = false;
 };

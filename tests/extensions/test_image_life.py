@@ -22,6 +22,7 @@ def setUpModule():
     for package in "scipy/fft/_duccfft", "cv2", "unknown", "locked":
         (place / package).mkdir(parents=True)
         shutil.copy(place / f"threads{fixtures.SUFFIX}", place / package)
+    shutil.copy(place / f"registering{fixtures.SUFFIX}", place / "cv2")
     sys.path.insert(0, str(place))
     unittest.addModuleCleanup(sys.path.remove, str(place))
 
@@ -210,6 +211,12 @@ class Threads(support.TestCase):
 
     def test_a_known_module_is_told_to_end_its_threads(self):
         self.assertEqual(self.count_images("cv2.threads", "start_until_fork"), 1)
+
+    def test_a_known_module_that_is_another_is_told_nothing(self):
+        program = "import sys, interlock\nsys.path.insert(0, sys.argv[1])\n"
+        program += "with interlock.Interpreter() as i: i.exec('import cv2.registering')"
+        _, err = self.run_program(program, str(place))
+        self.assertEqual(err, "")
 
     def test_other_modules_are_told_of_forks_alone(self):
         """A handler may take a lock that the destructor needs, too."""

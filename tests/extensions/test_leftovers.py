@@ -24,7 +24,7 @@ import sys, interlock
 sys.path.insert(0, sys.argv[1])
 
 def use(kind):
-    import functools, holding, os, sys, warnings, weakref
+    import contextvars, functools, holding, os, sys, warnings, weakref
     witness = holding.witness()
     def told(*ignored):
         print("Python code runs", file=sys.__stderr__)
@@ -53,11 +53,29 @@ def use(kind):
         def function(*key): return key
         function.it, function.cached = witness, function(function)
         holding.hold(function)
+    elif kind == "somebody's in a cache":
+        cycle = [witness]
+        cycle.append(cycle)
+        @functools.lru_cache(8)
+        def function(): return cycle
+        holding.hold_elsewhere(function())
+        holding.hold(function)
     elif kind == "category":
         class Category(Warning):
             it = witness
         warnings.simplefilter("ignore", Category)
         holding.hold(Category)
+    elif kind == "context":  # gone after the last collection that finalises as ever
+        class Closing:
+            def __del__(self, write=os.write): write(1, b"finalised ")
+        closing = Closing()
+        closing.witness, closing.itself = witness, closing
+        variable = contextvars.ContextVar("variable")
+        variable.set(closing)
+    elif kind == "traversed":
+        cycle = [holding.Stateful()]
+        cycle.append(cycle)
+        holding.hold(cycle)
     elif kind == "fork":
         function = lambda: (witness, function)
         os.register_at_fork(before=function)
@@ -154,6 +172,16 @@ class Leftovers(support.TestCase):
     def test_no_python_code_runs(self):
         self.run_kinds("finaliser", "weak reference", "generator", "exception", "object")
 
+    def test_what_memory_leads_to_that_is_not_known_is_kept(self):
+        self.assertNotIn("freed", self.run_kinds("somebody's in a cache"))
+
+    def test_objects_of_an_image_can_still_be_traversed(self):
+        """By the last collection, when classes have been cleared."""
+        self.run_kinds("traversed")
+
+    def test_what_the_last_collection_would_finalise_is_finalised(self):
+        self.assertEqual(self.run_kinds("context"), "finalised freed\ncontext\n")
+
     def test_what_others_look_at_is_kept(self):
         def lend(channel):
             import holding
@@ -162,7 +190,11 @@ class Leftovers(support.TestCase):
             cycle = [array]
             cycle.append(cycle)
             holding.hold(cycle)
-            holding.hold(array)
+            # Addresses of what is gone may be those of what has come.
+            views = [memoryview(array) for _ in range(40)]
+            for view in views * 2:
+                holding.hold_borrowed(view)
+            del view, views
             channel.send(memoryview(array))
 
         channel = Channel(1)

@@ -23,6 +23,16 @@ class OfMain(Warning):
     pass
 
 
+CATEGORY = """
+import interlock
+with interlock.Interpreter() as i:
+    i.exec('''import warnings
+class Category(Warning): pass
+Category.__module__ = None
+warnings.simplefilter("ignore", Category)''')
+"""
+
+
 class Inherits(support.TestCase):
     def test_path_arguments_and_warning_filters(self):
         sys.path.insert(0, "/nowhere/particular")
@@ -82,6 +92,10 @@ class Inherits(support.TestCase):
             return message.search("what (now)") is None, message.fullmatch("What (now") is not None
 
         self.assertEqual(self.interpreter().call(set_again), (True, True))
+
+    def test_any_category_can_be_left_in_a_filter(self):
+        _, err = self.run_program(CATEGORY)
+        self.assertEqual(err, "")
 
     @unittest.skipUnless(hasattr(os, "register_at_fork"), "no fork here")
     def test_functions_for_forks_are_looked_at_and_not_kept(self):

@@ -170,6 +170,16 @@ Test(private_directory, is_for_its_user_alone_and_stays_the_same, .timeout = 60)
   cr_assert_eq(made(), path);
 }
 
+Test(private_directory, that_somebody_has_removed_is_made_again, .timeout = 60) {
+  const Scratch scratch;
+  const std::string before = made();
+  cr_assert(fs::remove(before));
+  const std::string after = made();
+  cr_assert_neq(after, before);
+  cr_assert(fs::is_directory(after));
+  cr_assert_eq(made(), after);
+}
+
 Test(private_directory, is_gone_after_exit_with_whatever_is_in_it, .timeout = 60) {
   const Scratch scratch;
   const fs::path outside = scratch.path() / "outside";

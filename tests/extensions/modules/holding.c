@@ -15,6 +15,13 @@ static PyObject *hold_borrowed(PyObject *module, PyObject *object) {
   Py_RETURN_TRUE;
 }
 
+static PyObject *hold_elsewhere(PyObject *module, PyObject *object) {
+  PyObject **const place = malloc(sizeof *place);
+  if (place == NULL) return PyErr_NoMemory();
+  *place = Py_NewRef(object);
+  return PyLong_FromLong(-(long)((uintptr_t)place >> 12)); /* for nobody, so that it is not optimised away */
+}
+
 static PyObject *hold(PyObject *module, PyObject *object) {
   PyObject *const result = hold_borrowed(module, object);
   if (result == Py_True) Py_INCREF(object);
@@ -55,15 +62,41 @@ static PyTypeObject wrapper_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "ho
                                     .tp_dealloc = wrapper_dealloc,
                                     .tp_new = wrapper_new};
 
+/* What it tells the collector of is in the state of its type's module. */
+static int stateful_traverse(PyObject *self, visitproc visit, void *arg) {
+  PyObject **const state = PyType_GetModuleState(Py_TYPE(self));
+  Py_VISIT(Py_TYPE(self));
+  Py_VISIT(state[0]);
+  return 0;
+}
+
+static void stateful_dealloc(PyObject *self) {
+  PyTypeObject *const type = Py_TYPE(self);
+  PyObject_GC_UnTrack(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+static PyType_Slot stateful_slots[] = {
+    {Py_tp_traverse, stateful_traverse}, {Py_tp_dealloc, stateful_dealloc}, {0, NULL}};
+static PyType_Spec stateful_spec = {.name = "holding.Stateful",
+                                    .basicsize = sizeof(PyObject),
+                                    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+                                    .slots = stateful_slots};
+
 static int execute(PyObject *module) {
+  PyObject *const type = PyType_FromModuleAndSpec(module, &stateful_spec, NULL);
+  if (type == NULL || PyModule_AddObjectRef(module, "Stateful", type) != 0) return -1;
+  Py_DECREF(type);
   return PyModule_AddType(module, &wrapper_type);
 }
 
 static PyMethodDef functions[] = {{"hold", hold, METH_O, "Keep an object for ever."},
                                   {"hold_borrowed", hold_borrowed, METH_O, "Keep an address for ever."},
+                                  {"hold_elsewhere", hold_elsewhere, METH_O, "Keep an object in memory that is no static data."},
                                   {"witness", witness, METH_NOARGS, "Something that reports when it is freed."},
                                   {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, execute}, {0, NULL}};
-static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "holding", NULL, 0, functions, slots, NULL, NULL, NULL};
+static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "holding", NULL, sizeof(PyObject *), functions, slots, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_holding(void) { return PyModuleDef_Init(&definition); }
