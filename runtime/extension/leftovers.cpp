@@ -122,10 +122,15 @@ class Leftovers {
     const PyTypeObject *const base = freed_as(type);
     return (base->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 || is_in_image(base);
   }
-  /// Whether that module is an image.
+  /// Whether an image has a part in what is done with objects of the type.
   [[nodiscard]] bool is_of_image(const PyTypeObject *type) const noexcept {
-    const PyTypeObject *const base = freed_as(type);
-    return is_in_image(base) || is_in_image(reinterpret_cast<const void *>(base->tp_dealloc));
+    for (; type != nullptr; type = type->tp_base) {
+      if (is_in_image(type) || is_in_image(reinterpret_cast<const void *>(type->tp_dealloc)) ||
+          is_in_image(reinterpret_cast<const void *>(type->tp_traverse)) ||
+          is_in_image(reinterpret_cast<const void *>(type->tp_clear)))
+        return true;
+    }
+    return false;
   }
   /// The type itself, or what a class has as its first base that is none.
   [[nodiscard]] const PyTypeObject *freed_as(const PyTypeObject *type) const noexcept {

@@ -73,7 +73,8 @@ def use(kind):
         variable = contextvars.ContextVar("variable")
         variable.set(closing)
     elif kind == "traversed":
-        cycle = [holding.Stateful()]
+        class Stateful(holding.Stateful): pass
+        cycle = [holding.Stateful(), Stateful()]
         cycle.append(cycle)
         holding.hold(cycle)
     elif kind == "fork":

@@ -62,26 +62,21 @@ static PyTypeObject wrapper_type = {PyVarObject_HEAD_INIT(NULL, 0).tp_name = "ho
                                     .tp_dealloc = wrapper_dealloc,
                                     .tp_new = wrapper_new};
 
+static struct PyModuleDef definition;
+
 /* What it tells the collector of is in the state of its type's module. */
 static int stateful_traverse(PyObject *self, visitproc visit, void *arg) {
-  PyObject **const state = PyType_GetModuleState(Py_TYPE(self));
+  PyObject **const state = PyModule_GetState(PyType_GetModuleByDef(Py_TYPE(self), &definition));
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(state[0]);
   return 0;
 }
 
-static void stateful_dealloc(PyObject *self) {
-  PyTypeObject *const type = Py_TYPE(self);
-  PyObject_GC_UnTrack(self);
-  type->tp_free(self);
-  Py_DECREF(type);
-}
-
 static PyType_Slot stateful_slots[] = {
-    {Py_tp_traverse, stateful_traverse}, {Py_tp_dealloc, stateful_dealloc}, {0, NULL}};
+    {Py_tp_traverse, stateful_traverse}, {0, NULL}}; /* freed as objects of classes are */
 static PyType_Spec stateful_spec = {.name = "holding.Stateful",
                                     .basicsize = sizeof(PyObject),
-                                    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+                                    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
                                     .slots = stateful_slots};
 
 static int execute(PyObject *module) {
