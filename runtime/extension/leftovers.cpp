@@ -25,9 +25,9 @@ void for_each_word(std::byte *start, std::size_t size, Function function) {
 /// The objects of the calling interpreter that can be found: those that its collector knows, and
 /// what they lead to of dicts, tuples and extension modules' types that it does not know. Of the
 /// references to each, those from the others are taken away, as the collector does. Addresses in
-/// static data, and in objects of which only the bounds are known, are taken for the rest: for as
-/// many as there are, since one may be kept without a reference beside one with it. What has more
-/// references is used by somebody else, and so is all that it leads to.
+/// static data, and in memory of objects of which only the bounds are known, are taken for the
+/// rest. If there are more or fewer of them it is used by somebody else, and so is all that it
+/// leads to.
 class Leftovers {
  public:
   explicit Leftovers(const Images &images) {
@@ -55,8 +55,7 @@ class Leftovers {
     is_used_.resize(objects_.size());
     use(PyEval_GetBuiltins(), this);
     for (std::size_t i = 0; i < objects_.size(); ++i) {
-      // Fewer than none: an object says that it has a reference, but has not.
-      if (references_[i] < 0 || references_[i] > addresses_[i]) use(objects_[i], this);
+      if (!is_explained(i)) use(objects_[i], this);
     }
     while (!to_traverse_.empty()) {
       PyObject *const next = to_traverse_.back();
@@ -158,6 +157,12 @@ class Leftovers {
     auto *const start = reinterpret_cast<std::byte *>(object) + sizeof(PyObject);
     const auto size = static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject);
     for_each_word(start, size, [&](PyObject *word) { (void)visit(word, this); });
+  }
+  /// Addresses without references are of what is gone, or of what somebody else keeps: nothing is
+  /// certain then. But a class is often kept twice, with one reference.
+  [[nodiscard]] bool is_explained(std::size_t i) const noexcept {
+    if (references_[i] == addresses_[i]) return true;
+    return PyType_Check(objects_[i]) && references_[i] >= 0 && references_[i] < addresses_[i];
   }
   /// The entries of functools.lru_cache() are in a ring, with references that the collector is not
   /// told of. It is told of what they lead to, by the cache (3.13-3.15, _functoolsmodule.c).
