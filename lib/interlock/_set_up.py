@@ -41,11 +41,15 @@ def _extension_settings(extensions):
 
 def _is_everywhere(category):
     """Other packages set filters for their categories when they are imported. Nothing is imported for a filter."""
-    return category.__module__ == _MAIN or _is_standard(category)
+    return _module(category) == _MAIN or _is_standard(category)
 
 
 def _is_standard(category):
-    return str(category.__module__).partition(".")[0] in sys.stdlib_module_names
+    return _module(category).partition(".")[0] in sys.stdlib_module_names
+
+
+def _module(category):
+    return str(getattr(category, "__module__", None))  # warnings take any object, and tuples of classes
 
 
 def _plain_filters():

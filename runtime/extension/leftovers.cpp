@@ -154,9 +154,10 @@ class Leftovers {
   void visit_addresses(PyObject *object, visitproc visit) {
     const PyTypeObject *const type = freed_as(Py_TYPE(object));
     if (PyObject_IS_GC(object) && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0) return;
-    auto *const start = reinterpret_cast<std::byte *>(object) + sizeof(PyObject);
-    const auto size = static_cast<std::size_t>(type->tp_basicsize) - sizeof(PyObject);
-    for_each_word(start, size, [&](PyObject *word) { (void)visit(word, this); });
+    constexpr std::size_t kHeader = sizeof(PyObject);
+    const std::size_t size = std::max(static_cast<std::size_t>(type->tp_basicsize), kHeader);
+    auto *const start = reinterpret_cast<std::byte *>(object) + kHeader;
+    for_each_word(start, size - kHeader, [&](PyObject *word) { (void)visit(word, this); });
   }
   /// Addresses without references are of what is gone, or of what somebody else keeps: nothing is
   /// certain then. But a class is often kept twice, with one reference.

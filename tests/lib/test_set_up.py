@@ -29,7 +29,10 @@ with interlock.Interpreter() as i:
     i.exec('''import warnings
 class Category(Warning): pass
 Category.__module__ = None
-warnings.simplefilter("ignore", Category)''')
+warnings.simplefilter("ignore", Category)
+warnings.simplefilter("ignore", (Category, UserWarning))  # it takes that, too
+import interlock
+with interlock.Interpreter(): pass''')
 """
 
 
