@@ -4,9 +4,12 @@
 // tests/platform/test_library_bsd is.
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -50,12 +53,26 @@ std::string line_of(const void *address) {
   return "";
 }
 
+/// Emulators run what the system does not.
+bool can_run_in(const std::string &directory) {
+  const int file = ::open((directory + "/file").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, S_IRWXU);
+  void *const page = ::mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+  ::close(file);
+  if (page == MAP_FAILED) return false;
+  ::munmap(page, 1);
+  return true;
+}
+
 /// Makes `directory` one in which nothing may be run, for this process. False if it may not do
 /// that.
 bool forbid_running(const std::string &directory) {
-  return ::unshare(CLONE_NEWNS) == 0 &&
-         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-         ::mount("none", directory.c_str(), "tmpfs", MS_NOEXEC, nullptr) == 0;
+  if (::unshare(CLONE_NEWNS) != 0 ||
+      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      ::mount("none", directory.c_str(), "tmpfs", MS_NOEXEC, nullptr) != 0)
+    return false;
+  if (!can_run_in(directory)) return true;
+  ::umount2(directory.c_str(), MNT_DETACH);
+  return false;
 }
 
 }  // namespace
