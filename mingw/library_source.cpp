@@ -84,25 +84,13 @@ Result<MappedFile> MappedFile::open(const std::string &path) {
          PeFile::are_same(name.substr(0, 7), "ext-ms-");
 }
 
-class PeSource final : public LibrarySource {
+class PeSource final : public MappedSource<MappedFile, PeFile> {
  public:
-  PeSource(const std::string &path, MappedFile mapped) : path_(path), mapped_(std::move(mapped)) {}
+  using MappedSource::MappedSource;
   ~PeSource() override {
     for (const HMODULE each : shared_) FreeLibrary(each);
   }
 
-  [[nodiscard]] const FileIdentity &identity() const noexcept override {
-    return mapped_.identity();
-  }
-  [[nodiscard]] Status read() override {
-    Result<PeFile> file = PeFile::open(mapped_.bytes());
-    if (!file.ok()) return {file.status().code(), "'" + path_ + "': " + file.status().message()};
-    file_.emplace(std::move(file.value()));
-    return {};
-  }
-  [[nodiscard]] PythonUse python_use() const noexcept override {
-    return {file_->uses_python(), file_->is_python()};
-  }
   [[nodiscard]] std::vector<Needed> needed() const override {
     const std::string directory = path_.substr(0, path_.find_last_of("\\/") + 1);
     std::vector<Needed> all;
@@ -144,9 +132,6 @@ class PeSource final : public LibrarySource {
   static constexpr const char *kPlain =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-._~@#$%&()!, ";
 
-  const std::string path_;
-  const MappedFile mapped_;
-  std::optional<PeFile> file_;
   std::vector<HMODULE> shared_;
 };
 

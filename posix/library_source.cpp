@@ -70,23 +70,11 @@ class Handles {
   std::vector<void *> all_;
 };
 
-class ElfSource final : public LibrarySource {
+class ElfSource final : public MappedSource<MappedFile, ElfFile> {
  public:
   ElfSource(const std::string &path, MappedFile mapped)
-      : path_(path), origin_(directory_of(path)), mapped_(std::move(mapped)) {}
+      : MappedSource(path, std::move(mapped)), origin_(directory_of(path)) {}
 
-  [[nodiscard]] const FileIdentity &identity() const noexcept override {
-    return mapped_.identity();
-  }
-  [[nodiscard]] Status read() override {
-    Result<ElfFile> file = ElfFile::open(mapped_.bytes());
-    if (!file.ok()) return {file.status().code(), "'" + path_ + "': " + file.status().message()};
-    file_.emplace(std::move(file.value()));
-    return {};
-  }
-  [[nodiscard]] PythonUse python_use() const noexcept override {
-    return {file_->uses_python(), file_->is_python()};
-  }
   [[nodiscard]] std::vector<Needed> needed() const override {
     std::vector<Needed> all;
     for (const std::string_view name : file_->needed()) {
@@ -122,10 +110,7 @@ class ElfSource final : public LibrarySource {
   }
 
  private:
-  const std::string path_;
   const std::string origin_;
-  MappedFile mapped_;
-  std::optional<ElfFile> file_;
   Handles shared_;
 };
 

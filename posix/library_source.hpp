@@ -7,8 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.hpp"
@@ -96,6 +98,31 @@ class LibrarySource {
   /// linker says.
   [[nodiscard]] virtual Result<std::unique_ptr<PrivateCopy>> load(
       const std::string &name, std::span<const Redirection> redirections) = 0;
+};
+
+/// One whose file is mapped, and read as a File.
+template <typename Mapped, typename File>
+class MappedSource : public LibrarySource {
+ public:
+  MappedSource(const std::string &path, Mapped mapped) : path_(path), mapped_(std::move(mapped)) {}
+
+  [[nodiscard]] const FileIdentity &identity() const noexcept override {
+    return mapped_.identity();
+  }
+  [[nodiscard]] Status read() override {
+    Result<File> file = File::open(mapped_.bytes());
+    if (!file.ok()) return {file.status().code(), "'" + path_ + "': " + file.status().message()};
+    file_.emplace(std::move(file.value()));
+    return {};
+  }
+  [[nodiscard]] PythonUse python_use() const noexcept override {
+    return {file_->uses_python(), file_->is_python()};
+  }
+
+ protected:
+  const std::string path_;
+  Mapped mapped_;
+  std::optional<File> file_;  // once it was read
 };
 
 /// Child of a fork: no other thread holds anything.

@@ -3,9 +3,10 @@
 // private copies. What a copy needs is loaded as ever, unless that uses the Python C API: then it
 // is copied, too, once for each owner.
 //
-// A copy has an inode and a name of its own, for the dynamic linker knows a file by either. It has
-// the pages that differ, or that the linker looks at; code and constants are the pages of the
+// A copy is a file with a name of its own, for dynamic linkers know a library by either. On Linux it
+// has the pages that differ, or that the linker looks at; code and constants are the pages of the
 // original file, which all copies share, unless the linker runs or changes that code by itself.
+// Elsewhere it is whole.
 #pragma once
 
 #include <cstddef>
