@@ -287,16 +287,29 @@ Status ElfFile::read_symbols() {
 }
 
 /// What is changed, or tells the linker where that is, stands in a place of its own: a change of
-/// one table changes nothing else.
+/// one table changes nothing else. Relocations of one kind may be among those of another.
 Status ElfFile::check_tables() {
   const Header &head = at<Header>(0, 1).front();
-  std::array<std::span<const std::byte>, 5> all = {
+  using Place = std::span<const std::byte>;
+  std::vector<Place> all = {
       std::as_bytes(at<Header>(0, 1)), std::as_bytes(at<Segment>(head.e_phoff, head.e_phnum)),
       std::as_bytes(dynamic_), std::as_bytes(names_), std::as_bytes(symbols_)};
-  std::ranges::sort(all, {}, [](const auto &each) { return each.data(); });
-  const auto overlap = std::ranges::adjacent_find(
-      all, [](const auto &one, const auto &next) { return one.data() + one.size() > next.data(); });
-  return overlap == all.end() ? Status() : wrong("its tables overlap");
+  const auto end_of = [](const Place &each) { return each.data() + each.size(); };
+  const auto overlap = [&](const Place &one, const Place &other) {
+    return one.data() < end_of(other) && other.data() < end_of(one);
+  };
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (overlap(all[i], all[j])) return wrong("its tables overlap");
+    }
+  }
+  bool are_apart = true;
+  (void)for_each_relocation([&](const auto &each) {
+    const Place place = std::as_bytes(std::span(&each, 1));
+    are_apart = are_apart && std::ranges::none_of(
+                                 all, [&](const Place &other) { return overlap(place, other); });
+  });
+  return are_apart ? Status() : wrong("its tables overlap");
 }
 
 /// False if they are not all inside the file.

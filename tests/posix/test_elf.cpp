@@ -264,6 +264,12 @@ Test(elf, what_is_no_library_is_refused_with_the_reason, .timeout = 60) {
                  names = symbols;
                }),
                "its tables overlap");
+  cr_assert_eq(changed([](Bytes &all) {
+                 // The names end with the first relocation's place.
+                 const auto end = entry_of(all, DT_JMPREL).d_un.d_ptr + sizeof(ElfFile::Address);
+                 entry_of(all, DT_STRSZ).d_un.d_val = end - entry_of(all, DT_STRTAB).d_un.d_ptr;
+               }),
+               "its tables overlap");
 }
 
 Test(elf, any_length_is_opened_or_refused, .timeout = 120) {
