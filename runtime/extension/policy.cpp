@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <fstream>
-#include <iterator>
 
 namespace interlock {
 namespace {
@@ -76,11 +75,25 @@ const KnownLibrary *known_library(std::string_view path) noexcept {
 }
 
 bool uses_api_of_images(const std::string &path) {
+  // In parts, each with the end of the one before: memory for a whole file, once given back, would
+  // have the C library keep as much of what others give back.
+  constexpr std::size_t kPart = 64 * 1024;
+  constexpr std::size_t kOverlap =
+      std::ranges::max(kApisOfImages, {}, &std::string_view::size).size();
   std::ifstream file(path, std::ios::binary);
-  const std::string content((std::istreambuf_iterator<char>(file)), {});
-  return std::ranges::any_of(kApisOfImages, [&](std::string_view each) {
-    return content.find(each) != std::string::npos;
-  });
+  std::string part;
+  while (file) {
+    part.erase(0, part.size() - std::min(part.size(), kOverlap));
+    const std::size_t kept = part.size();
+    part.resize(kept + kPart);
+    file.read(part.data() + kept, kPart);
+    part.resize(kept + static_cast<std::size_t>(file.gcount()));
+    const auto is_in_part = [&](std::string_view each) {
+      return part.find(each) != std::string::npos;
+    };
+    if (std::ranges::any_of(kApisOfImages, is_in_part)) return true;
+  }
+  return false;
 }
 
 ExtensionPolicy ExtensionPolicies::of(std::string_view module, bool is_standard) const noexcept {

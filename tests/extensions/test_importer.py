@@ -129,6 +129,22 @@ class Importer(support.TestCase):
         one, other = self.interpreter(), self.interpreter()
         self.assertEqual([self.count(each, "own_with_table") for each in (one, other, one)], [1, 1, 2])
 
+    def test_the_name_of_the_table_is_found_wherever_it_is(self):
+        """Files are searched in parts."""
+        original = (place / f"own{fixtures.SUFFIX}").read_bytes()
+        names = [f"part{n}.own" for n in range(len("_ARRAY_API") + 1)]
+        for n in range(len(names)):
+            package = place / f"part{n}"
+            package.mkdir()
+            (package / "__init__.py").touch()
+            size = (len(original) // 65536 + 2) * 65536 - n
+            (package / f"own{fixtures.SUFFIX}").write_bytes(original.ljust(size) + b"_ARRAY_API")
+        one, other = self.interpreter(), self.interpreter()
+        for name in [*names, "own"]:
+            with self.subTest(name):
+                counts = [self.count(each, name) for each in (one, other)]
+                self.assertEqual(counts, [1, 2] if name == "own" else [1, 1])
+
     def test_what_it_defines_comes_before_what_the_program_has(self):
         self.assertEqual(self.interpreter().call(call_in_module, "preferring", "use", 0), (1001, 1002, 1000))
 
