@@ -12,6 +12,7 @@
 #include "base/atomic.hpp"
 #include "base/check.hpp"
 #include "posix/library_memory.hpp"
+#include "posix/thread_creation.hpp"
 
 namespace interlock {
 
@@ -109,10 +110,10 @@ void *run(void *given) {
 int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
                   void *argument) {
   const Count running = count_of(__builtin_return_address(0));
-  if (running == nullptr) return ::pthread_create(thread, attributes, function, argument);
+  if (running == nullptr) return create_heir(thread, attributes, function, argument);
   ++*running;
   auto start = std::make_unique<Start>(Start{function, argument, running});
-  const int failed = ::pthread_create(thread, attributes, run, start.get());
+  const int failed = create_heir(thread, attributes, run, start.get());
   if (failed != 0) {
     --*running;
   } else {

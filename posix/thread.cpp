@@ -17,6 +17,7 @@
 
 #include "base/check.hpp"
 #include "platform/wait.hpp"
+#include "posix/thread_creation.hpp"
 
 namespace interlock {
 namespace {
@@ -79,7 +80,7 @@ Result<Thread> Thread::start(const std::string &name, std::size_t stack_bytes,
   const sigset_t blocked = handled_elsewhere();
   sigset_t before;
   pthread_sigmask(SIG_SETMASK, &blocked, &before);  // inherited by the new thread
-  const int error = pthread_create(&thread.impl_->handle, &attributes, run, start.get());
+  const int error = create_plain_thread(&thread.impl_->handle, &attributes, run, start.get());
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   pthread_attr_destroy(&attributes);
   if (error != 0) {

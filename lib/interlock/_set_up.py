@@ -207,7 +207,6 @@ def tear_down():
     whole heap of the interpreter. So do those for categories of other packages, which lead to all that these are.
     """
     _interlock.close_senders()
-    _interlock.close_images()
     if proxies := sys.modules.get("interlock._proxy_server"):
         proxies.close()
     plain = [each for each in warnings.filters if each[1] is each[3] is None and _is_standard(each[2])]

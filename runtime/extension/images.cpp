@@ -20,19 +20,23 @@ constexpr const char *kName = "interlock.leftovers";  // in the interpreter's di
 
 /// CPython clears that dict before the last garbage collection, when modules are gone.
 void clear_at_end(PyObject *capsule) {
-  auto &images = *static_cast<Images *>(PyCapsule_GetPointer(capsule, kName));
-  images.close();
-  clear_leftovers(images);
+  clear_leftovers(*static_cast<Images *>(PyCapsule_GetPointer(capsule, kName)));
 }
 
 }  // namespace
 
 Images *Images::create_current() {
   if (RefCounted *const known = find_kept(Kept::kImages)) return static_cast<Images *>(known);
-  Ref<Images> made = make_ref<Images>();
+  // Before us in the dict: nobody comes in when leftovers are looked for, and it is known what
+  // stays with others.
+  Ref<Entrance> entrance = Entrance::of_current();
+  if (!entrance) {
+    PyErr_NoMemory();
+    return nullptr;
+  }
+  Ref<Images> made = make_ref<Images>(std::move(entrance));
   Images *const images = made.get();
   if (!keep(Kept::kImages, std::move(made))) return nullptr;
-  // Before us in the dict: when leftovers are looked for it is known what stays with others.
   if (Returns::create_current() == nullptr) return nullptr;
   const PyRef capsule = PyRef::steal(PyCapsule_New(images, kName, clear_at_end));
   PyObject *const dict = PyInterpreterState_GetDict(PyInterpreterState_Get());
@@ -57,15 +61,6 @@ void Images::give_up(const std::string &path, const std::string &module) {
 
 bool Images::is_given_up(const std::string &path, const std::string &module) {
   return supporting().contains({path, module});
-}
-
-void Images::tell_owner(std::span<std::byte> memory) const {
-  if (!is_closed_) ImageOwners::add(memory, PyInterpreterState_Get());
-}
-
-void Images::close() noexcept {
-  is_closed_ = true;
-  ImageOwners::remove(PyInterpreterState_Get());
 }
 
 void Images::remember(const std::string &path, const std::string &module, PyModuleDef *definition) {

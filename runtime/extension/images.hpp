@@ -36,8 +36,6 @@ class Images final : public RefCounted {
   void give_up(const std::string &path, const std::string &module);
   /// Whether any interpreter has.  Locks: the global lock.
   [[nodiscard]] static bool is_given_up(const std::string &path, const std::string &module);
-  /// No thread of an image comes into the interpreter any more.
-  void close() noexcept;
   [[nodiscard]] std::vector<PrivateLibraries::Copy> all() const { return libraries_.all(); }
   /// Paths of images that no module is made of.
   std::set<std::string> unused;
@@ -48,16 +46,14 @@ class Images final : public RefCounted {
   [[nodiscard]] PyModuleDef *find(const std::string &path, const std::string &module) const;
 
  private:
-  Images() = default;
+  explicit Images(Ref<Entrance> entrance) noexcept : entrance_(std::move(entrance)) {}
   ~Images() override;
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
 
-  void tell_owner(std::span<std::byte> memory) const;
-
-  bool is_closed_ = false;
-  PrivateLibraries libraries_{redirections(),
-                              [this](std::span<std::byte> memory) { tell_owner(memory); }};
+  const Ref<Entrance> entrance_;
+  PrivateLibraries libraries_{
+      redirections(), [this](std::span<std::byte> memory) { ImageOwners::add(memory, entrance_); }};
   std::map<std::pair<std::string, std::string>, PyModuleDef *> single_phase_;
 };
 

@@ -24,12 +24,12 @@ enum class ExtensionPolicy : unsigned char {
 struct KnownExtension {
   std::string_view module;  // and all in it
   ExtensionPolicy policy;
-  bool copies_libraries;      // those that it needs, too, even if they do not use the Python C API
+  bool copies_libraries;  // those that it needs, too, even if they do not use the Python C API
   // How its threads end, which no destructor does: by its handlers of fork, or by its function of
   // this name if they are to be 1. Their image could not be used again.
   bool ends_threads_at_fork;
   const char *sets_thread_count;  // or null
-  const char *wrong_warning;  // how a UserWarning begins that images make wrong; or null
+  const char *wrong_warning;      // how a UserWarning begins that images make wrong; or null
   const char *reason;
 };
 /// What is known of `module`, or null.

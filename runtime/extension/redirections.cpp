@@ -4,22 +4,26 @@
 #include <cstdint>
 
 #include "base/by_memory.hpp"
-#include "interpreter/end.hpp"
 #include "lock/mutex.hpp"
 
 namespace interlock {
 namespace {
-
-using Owner = PyInterpreterState *;  // null: it has ended
 
 // Leaked on purpose: images may call when static destructors have run. The mutex guards the others.
 Mutex &owners_mutex() {
   static Mutex *const mutex = new Mutex(LockRank::kLeaf);
   return *mutex;
 }
-ByMemory<Owner> &owners_locked() {
-  static auto *const all = new ByMemory<Owner>;
+ByMemory<Ref<Entrance>> &owners_locked() {
+  static auto *const all = new ByMemory<Ref<Entrance>>;
   return *all;
+}
+
+/// Into the interpreter that the image with this code belongs to; null if it is no image's.
+Ref<Entrance> entrance_for(const void *code) {
+  MutexGuard guard(owners_mutex());
+  const Ref<Entrance> *const found = owners_locked().find(code);
+  return found != nullptr ? *found : Ref<Entrance>();
 }
 
 /// Py_AddPendingCall() always has the main interpreter's main thread call it (3.12-3.15).
@@ -29,44 +33,33 @@ int add_pending_call_of_image(int (*function)(void *), void *argument) {
     PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
     return add_pending_call(interpreter, function, argument) ? 0 : -1;
   }
-  {
-    // The lock keeps the interpreter from ending.
-    MutexGuard guard(owners_mutex());
-    if (const Owner *const owner = owners_locked().find(caller)) {
-      if (*owner == nullptr) return 0;
-      return add_pending_call(*owner, function, argument) ? 0 : -1;
-    }
-  }
-  return Py_AddPendingCall(function, argument);
+  const Ref<Entrance> entrance = entrance_for(caller);
+  if (!entrance) return Py_AddPendingCall(function, argument);
+  if (!entrance->enter()) return 0;
+  const bool is_added = add_pending_call(entrance->interpreter(), function, argument);
+  entrance->leave();
+  return is_added ? 0 : -1;
 }
 
-/// PyGILState_Ensure() takes a thread without a thread state to the main interpreter (3.13-3.15).
-/// The state that is made here is like the one that it makes: PyGILState_Release() deletes it.
 PyGILState_STATE ensure_gil_of_image() {
-  const void *const caller = __builtin_return_address(0);
+  const Ref<Entrance> entrance = entrance_for(__builtin_return_address(0));
   PrivateLibraries::leave_finaliser();  // a destructor that did not ask whether Python is there
-  if (PyGILState_GetThisThreadState() != nullptr) return PyGILState_Ensure();
-  PyThreadState *state = nullptr;
-  bool is_known = false;
-  {
-    // The lock keeps the interpreter from ending.
-    MutexGuard guard(owners_mutex());
-    const Owner *const owner = owners_locked().find(caller);
-    is_known = owner != nullptr;
-    if (is_known && *owner != nullptr) state = PyThreadState_New(*owner);
-  }
-  if (!is_known) return PyGILState_Ensure();
-  if (state == nullptr) stay_frozen();  // as CPython stops threads when it has ended
-  PyEval_RestoreThread(state);
-  return PyGILState_UNLOCKED;
+  return GilState::ensure(entrance.get());
+}
+
+int check_gil_of_image() {
+  return GilState::check(entrance_for(__builtin_return_address(0)).get()) ? 1 : 0;
+}
+
+PyThreadState *thread_state_of_image() {
+  return GilState::this_thread_state(entrance_for(__builtin_return_address(0)).get());
 }
 
 /// Whether the code is of an image whose interpreter has ended. Destructors ask before they look at
 /// Python objects, which CPython has only one answer for.
 bool is_over(const void *code) {
-  MutexGuard guard(owners_mutex());
-  const Owner *const owner = owners_locked().find(code);
-  return owner != nullptr && *owner == nullptr;
+  const Ref<Entrance> entrance = entrance_for(code);
+  return entrance && entrance->is_closed();
 }
 
 int is_initialized_for_image() {
@@ -82,6 +75,8 @@ int track_for_image(unsigned int, std::uintptr_t, std::size_t) { return -2; }
 
 const Redirection kRedirections[] = {
     {"PyGILState_Ensure", reinterpret_cast<void *>(ensure_gil_of_image)},
+    {"PyGILState_Check", reinterpret_cast<void *>(check_gil_of_image)},
+    {"PyGILState_GetThisThreadState", reinterpret_cast<void *>(thread_state_of_image)},
     {"Py_AddPendingCall", reinterpret_cast<void *>(add_pending_call_of_image)},
     {"PyTraceMalloc_Track", reinterpret_cast<void *>(track_for_image)},
     {"Py_IsInitialized", reinterpret_cast<void *>(is_initialized_for_image)},
@@ -92,21 +87,11 @@ const Redirection kRedirections[] = {
 
 std::span<const Redirection> redirections() noexcept { return kRedirections; }
 
-void ImageOwners::add(std::span<std::byte> memory, PyInterpreterState *interpreter) {
+void ImageOwners::add(std::span<std::byte> memory, Ref<Entrance> entrance) {
   MutexGuard guard(owners_mutex());
-  owners_locked().add(memory, interpreter);
+  owners_locked().add(memory, std::move(entrance));
 }
 
-void ImageOwners::remove(PyInterpreterState *interpreter) noexcept {
-  MutexGuard guard(owners_mutex());
-  owners_locked().for_each([interpreter](Owner &each) {
-    if (each == interpreter) each = nullptr;
-  });
-}
-
-void ImageOwners::reset_after_fork() noexcept {
-  owners_mutex().reset_after_fork();
-  owners_locked().for_each([](Owner &each) { each = nullptr; });
-}
+void ImageOwners::reset_after_fork() noexcept { owners_mutex().reset_after_fork(); }
 
 }  // namespace interlock

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "base/python_compat.hpp"
+#include "interpreter/gil_state.hpp"
 #include "platform/library.hpp"
 
 namespace interlock {
@@ -16,12 +17,8 @@ namespace interlock {
 /// Who called is told by the memory that its code is in.  Thread: any.
 class ImageOwners {
  public:
-  /// From now on the image is `interpreter`'s.
-  static void add(std::span<std::byte> memory, PyInterpreterState *interpreter);
-  /// `interpreter` ends: what its images ask for from now on has no effect, and their threads do
-  /// not come into it any more.
-  static void remove(PyInterpreterState *interpreter) noexcept;
-  /// Child of a fork: there is only the main interpreter.
+  /// From now on the image belongs to the interpreter that `entrance` leads into.
+  static void add(std::span<std::byte> memory, Ref<Entrance> entrance);
   static void reset_after_fork() noexcept;
 };
 

@@ -5,6 +5,7 @@
 
 #include "base/python_compat_interned.hpp"
 #include "interpreter/detached.hpp"
+#include "interpreter/gil_state.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/owner_tags.hpp"
 #include "lock/global_lock.hpp"
@@ -44,6 +45,10 @@ class Rest final : public RefCounted {
   Ref<RefCounted> images_;
 };
 
+/// How long a callback that runs may take to return. Whoever stays longer waits for something, and
+/// is stopped as daemon threads are.
+constexpr std::int64_t kPatienceNs = 1'000'000'000;
+
 bool is_only_thread(PyThreadState *state) {
   PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
   return PyInterpreterState_ThreadHead(interpreter) == state &&
@@ -64,7 +69,10 @@ void run_exit_functions() {
   flush_standard_streams();
 }
 
-void tear_down() { call_if_imported("interlock._set_up", "tear_down"); }
+void tear_down() {
+  call_if_imported("interlock._set_up", "tear_down");
+  (void)Entrance::close_current(Deadline::after_ns(kPatienceNs));
+}
 
 void flush_standard_streams() {
   flush_stream("stdout");

@@ -20,7 +20,8 @@ enum class Ending {
 void run_exit_functions();
 
 /// The last Python code: gives up what others may wait for, even if an interrupt kept exit
-/// functions from it. Thread: home, attached, outside of interruptible work.
+/// functions from it. Then nobody comes in any more. Thread: home, attached, outside of
+/// interruptible work.  Blocks: a second at most, for threads that are inside.
 void tear_down();
 
 /// Flushes sys.stdout and sys.stderr, so that what a task printed is seen before its result; errors

@@ -5,6 +5,7 @@
 
 #include "base/check.hpp"
 #include "interpreter/end.hpp"
+#include "interpreter/gil_state.hpp"
 #include "interpreter/interrupt_handler.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
@@ -169,6 +170,7 @@ Status Interpreter::create_interpreter() {
   home_ident_ = PyThread_get_thread_ident();
   PyInterpreterState *const python = PyThreadState_GetInterpreter(state);
   id_ = PyInterpreterState_GetID(python);
+  (void)Entrance::of_current();  // without memory for it, threads do not inherit the interpreter
   MutexGuard guard(mutex_);
   python_ = python;
   return {};

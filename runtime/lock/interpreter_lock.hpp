@@ -43,21 +43,4 @@ class EnterInterpreter {
   EnterInterpreter &operator=(const EnterInterpreter &) = delete;
 };
 
-/// Is in the main interpreter for the life of the guard, on a thread that Python may never have
-/// seen. Thread: any; the main interpreter must live.  Locks: none but the global one.
-class EnterMainInterpreter {
- public:
-  [[nodiscard]] EnterMainInterpreter() noexcept {
-    lock_rank_check_entering();
-    const StayInThread stay;
-    state_ = PyGILState_Ensure();
-  }
-  ~EnterMainInterpreter() { PyGILState_Release(state_); }
-  EnterMainInterpreter(const EnterMainInterpreter &) = delete;
-  EnterMainInterpreter &operator=(const EnterMainInterpreter &) = delete;
-
- private:
-  PyGILState_STATE state_;
-};
-
 }  // namespace interlock

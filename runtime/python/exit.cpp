@@ -3,6 +3,7 @@
 
 #include "extension/redirections.hpp"
 #include "interpreter/detached.hpp"
+#include "interpreter/gil_state.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
@@ -42,6 +43,7 @@ void forget_parent() noexcept {
   InterpreterRegistry::instance().reset_after_fork();
   Registrations::instance().reset_after_fork();
   KnownNames::instance().reset_after_fork();
+  Entrance::reset_after_fork();
   ImageOwners::reset_after_fork();
   PrivateLibraries::reset_after_fork();
   forget_rests_after_fork();

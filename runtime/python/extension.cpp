@@ -243,17 +243,7 @@ PyObject *exec_builtin(PyObject *module, PyObject *created) {
   return finish(module, created, PyRef::steal(PyObject_CallOneArg(state.exec_builtin, created)));
 }
 
-PyObject *close_images(PyObject *, PyObject *) {
-  Images *const images = Images::create_current();
-  if (images == nullptr) return nullptr;
-  images->close();
-  Py_RETURN_NONE;
-}
-
 PyMethodDef functions[] = {
-    {"close_images", close_images, METH_NOARGS,
-     "close_images()\n--\n\n"
-     "No thread of an extension module comes into the calling interpreter any more, which ends."},
     {"can_have_images", can_have_images, METH_NOARGS,
      "can_have_images()\n--\n\n"
      "Whether interpreters can have extension modules with static data of their own."},

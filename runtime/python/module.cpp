@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "base/python_compat_types.hpp"
+#include "interpreter/gil_state.hpp"
 #include "interpreter/interpreter.hpp"
 #include "interpreter/returns.hpp"
 #include "lock/lock_rank.hpp"
@@ -345,6 +346,7 @@ bool add_type(PyObject *module, PyType_Spec &spec, PyTypeObject *base, PyTypeObj
 extern "C" PyObject *PyInit__interlock() { return PyModuleDef_Init(&definition); }
 
 bool register_builtin_modules() {
+  GilState::let_threads_inherit();
   return PyImport_AppendInittab("_interlock", PyInit__interlock) == 0 &&
          PyImport_AppendInittab("interlock", PyInit_interlock) == 0;
 }

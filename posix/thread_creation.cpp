@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "posix/thread_creation.hpp"
+
+#include <dlfcn.h>
+#include <errno.h>
+
+#include <new>
+
+#include "base/check.hpp"
+#include "platform/thread_heritage.hpp"
+
+// The sanitizers' own pthread_create() must be called, and comes first already.
+#if defined(INTERLOCK_WITH_PYTHON) && !defined(_WIN32) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__SANITIZE_ADDRESS__)
+#define SEES_ALL_THREADS 1
+#endif
+
+namespace interlock {
+namespace {
+
+/// Set once; null function: threads inherit nothing.
+struct {
+  ThreadHeritage heritage;
+  pthread_key_t key;
+} known;
+
+struct Start {
+  void *(*function)(void *);
+  void *argument;
+  void *given;
+};
+
+void *run(void *argument) {
+  const Start start = *static_cast<Start *>(argument);
+  delete static_cast<Start *>(argument);
+  // It only fails for want of memory: the thread then has nothing.
+  if (pthread_setspecific(known.key, start.given) != 0) known.heritage.drop(start.given);
+  return start.function(start.argument);
+}
+
+}  // namespace
+
+void set_thread_heritage(const ThreadHeritage &heritage) noexcept {
+  CHECK(known.heritage.give == nullptr);
+  if (pthread_key_create(&known.key, heritage.drop) == 0) known.heritage = heritage;
+}
+
+void *thread_heritage() noexcept {
+  return known.heritage.give != nullptr ? pthread_getspecific(known.key) : nullptr;
+}
+
+int create_plain_thread(pthread_t *thread, const pthread_attr_t *attributes,
+                        void *(*function)(void *), void *argument) noexcept {
+#ifdef SEES_ALL_THREADS
+  using Create = int(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+  static Create *const original = reinterpret_cast<Create *>(dlsym(RTLD_NEXT, "pthread_create"));
+  CHECK(original != nullptr);
+  return original(thread, attributes, function, argument);
+#else
+  return ::pthread_create(thread, attributes, function, argument);
+#endif
+}
+
+int create_heir(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+                void *argument) noexcept {
+  void *const given = known.heritage.give != nullptr ? known.heritage.give() : nullptr;
+  if (given == nullptr) return create_plain_thread(thread, attributes, function, argument);
+  auto *const start = new (std::nothrow) Start{function, argument, given};
+  const int failed =
+      start != nullptr ? create_plain_thread(thread, attributes, run, start) : EAGAIN;
+  if (failed != 0) {
+    delete start;
+    known.heritage.drop(given);
+  }
+  return failed;
+}
+
+}  // namespace interlock
+
+#ifdef SEES_ALL_THREADS
+/// Called by every library: the program, or libinterlock, comes before the C library in the order
+/// of symbol lookup.
+extern "C" __attribute__((visibility("default"))) int pthread_create(
+    pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
+    void *argument) noexcept {
+  return interlock::create_heir(thread, attributes, function, argument);
+}
+#endif

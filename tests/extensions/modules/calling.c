@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+   A library that knows nothing of Python, and calls what it is given from threads of its own. */
+#include <pthread.h>
+#include <stdlib.h>
+
+typedef void function(void *);
+struct call {
+  function *function;
+  void *argument;
+};
+
+static void *run(void *given) {
+  struct call *const call = given;
+  call->function(call->argument);
+  return NULL;
+}
+
+static void wait_for(void *(*start)(void *), void *given) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, start, given) != 0 || pthread_join(thread, NULL) != 0) abort();
+}
+
+static void *start_another(void *given) {
+  wait_for(run, given);
+  return NULL;
+}
+
+void call_here(function *function, void *argument) { function(argument); }
+
+void call_from_thread(function *function, void *argument) {
+  struct call call = {function, argument};
+  wait_for(run, &call);
+}
+
+/* From a thread that a thread of ours has started. */
+void call_from_grandchild(function *function, void *argument) {
+  struct call call = {function, argument};
+  wait_for(start_another, &call);
+}
+
+/* One thread for all callers, which whoever calls first starts. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static struct call waiting;
+static int is_started, is_there, done_count;
+
+static void *serve(void *ignored) {
+  for (;;) {
+    pthread_mutex_lock(&mutex);
+    while (!is_there) pthread_cond_wait(&changed, &mutex);
+    const struct call call = waiting;
+    is_there = 0;
+    pthread_mutex_unlock(&mutex);
+    call.function(call.argument);
+    pthread_mutex_lock(&mutex);
+    ++done_count;
+    pthread_cond_broadcast(&changed);
+    pthread_mutex_unlock(&mutex);
+  }
+  return NULL;
+}
+
+/* The number of the call, for wait_for_server(). One at a time. */
+int give_to_server(function *function, void *argument) {
+  pthread_mutex_lock(&mutex);
+  pthread_t thread;
+  if (!is_started && (pthread_create(&thread, NULL, serve, NULL) != 0 || pthread_detach(thread) != 0)) abort();
+  is_started = is_there = 1;
+  waiting = (struct call){function, argument};
+  pthread_cond_broadcast(&changed);
+  const int number = done_count + 1;
+  pthread_mutex_unlock(&mutex);
+  return number;
+}
+
+void wait_for_server(int number) {
+  pthread_mutex_lock(&mutex);
+  while (done_count < number) pthread_cond_wait(&changed, &mutex);
+  pthread_mutex_unlock(&mutex);
+}
