@@ -5,8 +5,10 @@
 #include <errno.h>
 
 #include <new>
+#include <utility>
 
 #include "base/check.hpp"
+#include "lock/mutex.hpp"
 #include "platform/thread_heritage.hpp"
 
 // The sanitizers' own pthread_create() must be called, and comes first already.
@@ -28,11 +30,45 @@ struct Start {
   void *(*function)(void *);
   void *argument;
   void *given;
+  Start *next;  // of those that are not used
+};
+
+/// A thread that has nothing else to do with the C library's memory would set all that up, 2
+/// microseconds, to give its Start back; so it goes to whoever creates the next thread. Leaked on
+/// purpose: threads are created when static destructors have run.
+class Starts {
+ public:
+  /// Null for want of memory.
+  [[nodiscard]] static Start *take() noexcept {
+    {
+      MutexGuard guard(mutex());
+      if (Start *const found = unused()) {
+        unused() = found->next;
+        return found;
+      }
+    }
+    return new (std::nothrow) Start;
+  }
+  static void give_back(Start *start) noexcept {
+    MutexGuard guard(mutex());
+    start->next = std::exchange(unused(), start);
+  }
+  static void reset_after_fork() noexcept { mutex().reset_after_fork(); }
+
+ private:
+  static Mutex &mutex() noexcept {
+    static auto *const mutex = new Mutex(LockRank::kLeaf);
+    return *mutex;
+  }
+  static Start *&unused() noexcept {
+    static Start *first = nullptr;
+    return first;
+  }
 };
 
 void *run(void *argument) {
   const Start start = *static_cast<Start *>(argument);
-  delete static_cast<Start *>(argument);
+  Starts::give_back(static_cast<Start *>(argument));
   // It only fails for want of memory: the thread then has nothing.
   if (pthread_setspecific(known.key, start.given) != 0) known.heritage.drop(start.given);
   return start.function(start.argument);
@@ -48,6 +84,8 @@ void set_thread_heritage(const ThreadHeritage &heritage) noexcept {
 void *thread_heritage() noexcept {
   return known.heritage.give != nullptr ? pthread_getspecific(known.key) : nullptr;
 }
+
+void reset_thread_creation_after_fork() noexcept { Starts::reset_after_fork(); }
 
 int create_plain_thread(pthread_t *thread, const pthread_attr_t *attributes,
                         void *(*function)(void *), void *argument) noexcept {
@@ -65,13 +103,15 @@ int create_heir(pthread_t *thread, const pthread_attr_t *attributes, void *(*fun
                 void *argument) noexcept {
   void *const given = known.heritage.give != nullptr ? known.heritage.give() : nullptr;
   if (given == nullptr) return create_plain_thread(thread, attributes, function, argument);
-  auto *const start = new (std::nothrow) Start{function, argument, given};
-  const int failed =
-      start != nullptr ? create_plain_thread(thread, attributes, run, start) : EAGAIN;
-  if (failed != 0) {
-    delete start;
-    known.heritage.drop(given);
+  Start *const start = Starts::take();
+  int failed = EAGAIN;
+  if (start != nullptr) {
+    *start = {function, argument, given, nullptr};
+    failed = create_plain_thread(thread, attributes, run, start);
   }
+  if (failed == 0) return 0;
+  if (start != nullptr) Starts::give_back(start);
+  known.heritage.drop(given);
   return failed;
 }
 

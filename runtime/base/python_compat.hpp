@@ -65,6 +65,13 @@ class InterpreterList {
     const auto *const at = static_cast<const unsigned char *>(data);
     return known() && at >= _PyRuntime && at < _PyRuntime + word(kRuntimeSize);
   }
+  /// Calls `visit` with whatever could be a T in the runtime's data.
+  template <typename T, typename Visit>
+  static void for_each_part(Visit visit) noexcept {
+    const std::size_t size = known() ? word(kRuntimeSize) : 0;
+    for (std::size_t i = 0; i + sizeof(T) <= size; i += alignof(T))
+      visit(*reinterpret_cast<T *>(_PyRuntime + i));
+  }
   /// Takes out every interpreter but the main one. Thread: the only one that may touch the list.
   static void keep_only_main() noexcept {
     if (known()) head() = PyInterpreterState_Main();

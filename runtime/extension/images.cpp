@@ -34,7 +34,7 @@ Images *Images::create_current() {
     PyErr_NoMemory();
     return nullptr;
   }
-  Ref<Images> made = make_ref<Images>(std::move(entrance));
+  Ref<Images> made = make_ref<Images>(*entrance.leak());
   Images *const images = made.get();
   if (!keep(Kept::kImages, std::move(made))) return nullptr;
   if (Returns::create_current() == nullptr) return nullptr;

@@ -46,12 +46,12 @@ class Images final : public RefCounted {
   [[nodiscard]] PyModuleDef *find(const std::string &path, const std::string &module) const;
 
  private:
-  explicit Images(Ref<Entrance> entrance) noexcept : entrance_(std::move(entrance)) {}
+  explicit Images(Entrance &entrance) noexcept : entrance_(entrance) {}
   ~Images() override;
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
 
-  const Ref<Entrance> entrance_;
+  Entrance &entrance_;  // which is never freed: 100 bytes
   PrivateLibraries libraries_{
       redirections(), [this](std::span<std::byte> memory) { ImageOwners::add(memory, entrance_); }};
   std::map<std::pair<std::string, std::string>, PyModuleDef *> single_phase_;

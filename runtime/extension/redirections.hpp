@@ -7,7 +7,7 @@
 #include <span>
 
 #include "base/python_compat.hpp"
-#include "interpreter/gil_state.hpp"
+#include "interpreter/entrance.hpp"
 #include "platform/library.hpp"
 
 namespace interlock {
@@ -17,8 +17,9 @@ namespace interlock {
 /// Who called is told by the memory that its code is in.  Thread: any.
 class ImageOwners {
  public:
-  /// From now on the image belongs to the interpreter that `entrance` leads into.
-  static void add(std::span<std::byte> memory, Ref<Entrance> entrance);
+  /// From now on the image belongs to the interpreter that `entrance` leads into. That must stay
+  /// for good: code may run that belonged to an interpreter which has ended.
+  static void add(std::span<std::byte> memory, Entrance &entrance);
   static void reset_after_fork() noexcept;
 };
 

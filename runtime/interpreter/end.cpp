@@ -5,7 +5,7 @@
 
 #include "base/python_compat_interned.hpp"
 #include "interpreter/detached.hpp"
-#include "interpreter/gil_state.hpp"
+#include "interpreter/entrance.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/owner_tags.hpp"
 #include "lock/global_lock.hpp"

@@ -3,15 +3,14 @@
 
 #include <dlfcn.h>
 
-#include <map>
-#include <new>
+#include <memory>
+#include <utility>
 
 #include "base/check.hpp"
+#include "base/python_compat_gil_state.hpp"
 #include "interpreter/end.hpp"
-#include "lock/interpreter_lock.hpp"
-#include "lock/mutex.hpp"
+#include "platform/thread.hpp"
 #include "platform/thread_heritage.hpp"
-#include "platform/wait.hpp"
 
 namespace interlock {
 namespace {
@@ -37,43 +36,26 @@ PyThreadState *last_state() noexcept {
   return function();
 }
 
-// Leaked on purpose: threads may ask when static destructors have run. The mutex guards the map.
-Mutex &entrances_mutex() {
-  static Mutex *const mutex = new Mutex(LockRank::kLeaf);
-  return *mutex;
-}
-std::map<PyInterpreterState *, Ref<Entrance>> &entrances_locked() {
-  static auto *const all = new std::map<PyInterpreterState *, Ref<Entrance>>;
-  return *all;
-}
-
-Ref<Entrance> find_entrance(PyInterpreterState *interpreter) {
-  MutexGuard guard(entrances_mutex());
-  const auto found = entrances_locked().find(interpreter);
-  return found != entrances_locked().end() ? found->second : Ref<Entrance>();
-}
-
-constexpr const char *kName = "interlock.entrance";  // in the interpreter's dict
-
 /// An ensure() that has changed what the thread is attached to. They are nested.
 struct Change {
   Change *outer;
   PyThreadState *entered;
+  Entrance *entrance;        // by which it has come in; null if the thread had `entered` before
   PyThreadState *left;       // what the thread was attached through before, or last; or null
   bool was_attached;         // through `left`
-  bool is_new;               // `entered` was made for it
-  Ref<Entrance> entrance;    // that `entered` has come by; or null
   unsigned unchanged_count;  // calls of ensure() within it that changed nothing
 };
 
 thread_local Change *last_change = nullptr;
+thread_local Change first_change;  // mostly there is one, for which no memory is to be asked
 thread_local unsigned unchanged_outside = 0;  // of all changes
 
 [[nodiscard]] unsigned &unchanged_count() noexcept {
   return last_change != nullptr ? last_change->unchanged_count : unchanged_outside;
 }
 
-/// One of the calling thread's that it is not attached through, in this interpreter; or null.
+/// One that the calling thread has in this interpreter and is not attached through: its last one,
+/// or one that it has left; or null.
 [[nodiscard]] PyThreadState *find_state(PyInterpreterState *interpreter,
                                         PyThreadState *last) noexcept {
   if (last != nullptr && PyThreadState_GetInterpreter(last) == interpreter) return last;
@@ -92,84 +74,67 @@ thread_local unsigned unchanged_outside = 0;  // of all changes
   return entrance == nullptr || PyThreadState_GetInterpreter(state) == entrance->interpreter();
 }
 
-PyThreadState *make_state(Entrance &entrance) noexcept {
+/// The states that the calling thread keeps, one for each interpreter that it has come into.
+class OwnStates {
+ public:
+  [[nodiscard]] static PyThreadState *find(const Entrance &entrance) noexcept {
+    for (const Own *each = first; each != nullptr; each = each->next) {
+      if (each->entrance.get() == &entrance) return each->kept->state;
+    }
+    return nullptr;
+  }
+  /// Thread: inside.
+  static void add(Entrance &entrance, PyThreadState *state) {
+    if (first == nullptr) call_at_thread_end(drop_all, nullptr);
+    first = new Own{first, Ref<Entrance>(&entrance), entrance.keep(state)};
+  }
+
+ private:
+  struct Own {
+    Own *next;
+    Ref<Entrance> entrance;
+    Ref<KeptState> kept;
+  };
+  static void drop_all(void *) noexcept {
+    if (PyThreadState_GetUnchecked() != nullptr) return;  // it ends without a release()
+    while (first != nullptr) {
+      const std::unique_ptr<Own> own(std::exchange(first, first->next));
+      if (!own->entrance->enter()) continue;  // the end of the interpreter deletes it
+      PyEval_RestoreThread(own->kept->state);
+      own->entrance->forget(*own->kept);
+      PyThreadState_Clear(own->kept->state);
+      PyThreadState_DeleteCurrent();
+      own->entrance->leave();
+    }
+  }
+  static inline thread_local Own *first = nullptr;
+};
+
+/// The calling thread's state for coming in by `entrance`, through which it is not attached.
+PyThreadState *come_in(Entrance &entrance) noexcept {
   if (!entrance.enter()) stay_frozen();
+  if (PyThreadState *const kept = OwnStates::find(entrance)) return kept;
   PyThreadState *const made = PyThreadState_New(entrance.interpreter());
   if (made == nullptr) Py_FatalError("PyGILState_Ensure: no memory for a thread state");
   return made;
 }
 
+/// Goes out by `entrance`. `state` is kept for the next time, if `last`, or none, can become the
+/// thread's last one again.
+void go_out(Entrance &entrance, PyThreadState *state, PyThreadState *last) noexcept {
+  const bool is_kept = OwnStates::find(entrance) == state;
+  if (is_kept || (&entrance != Entrance::main().get() && LastState::verified())) {
+    if (!is_kept) OwnStates::add(entrance, state);
+    LastState::replace(state, last);
+    PyEval_SaveThread();
+  } else {
+    PyThreadState_Clear(state);  // which may run Python code, in here
+    PyThreadState_DeleteCurrent();
+  }
+  entrance.leave();
+}
+
 }  // namespace
-
-Ref<Entrance> Entrance::of_current() noexcept {
-  PyInterpreterState *const interpreter = PyInterpreterState_Get();
-  if (interpreter == PyInterpreterState_Main()) return {};
-  if (Ref<Entrance> known = find_entrance(interpreter)) return known;
-  Ref<Entrance> made = make_ref<Entrance>(interpreter);
-  {
-    MutexGuard guard(entrances_mutex());
-    entrances_locked().insert_or_assign(interpreter, made);
-  }
-  // CPython clears the dict when the interpreter ends: nobody has closed the entrance of one that
-  // others have created.
-  const auto forget = [](PyObject *capsule) {
-    static_cast<Entrance *>(PyCapsule_GetPointer(capsule, kName))->close();
-    Ref<Entrance> taken;
-    MutexGuard guard(entrances_mutex());
-    taken = std::move(entrances_locked()[PyInterpreterState_Get()]);
-    entrances_locked().erase(PyInterpreterState_Get());
-  };
-  PyObject *const raised = PyErr_GetRaisedException();
-  const PyRef capsule = PyRef::steal(PyCapsule_New(made.get(), kName, forget));
-  PyObject *const dict = PyInterpreterState_GetDict(interpreter);
-  const bool is_kept =
-      capsule && dict != nullptr && PyDict_SetItemString(dict, kName, capsule.get()) == 0;
-  PyErr_SetRaisedException(raised);
-  return is_kept ? made : Ref<Entrance>();
-}
-
-Ref<Entrance> Entrance::main() noexcept {
-  static auto *const entrance = new Ref<Entrance>(make_ref<Entrance>(PyInterpreterState_Main()));
-  return *entrance;
-}
-
-bool Entrance::close_current(Deadline deadline) noexcept {
-  const Ref<Entrance> known = find_entrance(PyInterpreterState_Get());
-  if (!known) return true;
-  known->close();
-  const LeaveInterpreter leave;
-  return known->wait_until_empty(deadline);
-}
-
-void Entrance::close() noexcept { inside_.fetch_or(kClosed); }
-
-bool Entrance::enter() noexcept {
-  // SYNC(entrance): either we see kClosed, or who waits until it is empty counts us.
-  if ((inside_.fetch_add(1) & kClosed) == 0) return true;
-  leave();
-  return false;
-}
-
-void Entrance::leave() noexcept {
-  if (inside_.fetch_sub(1) == (kClosed | 1)) wake_all(inside_);
-}
-
-bool Entrance::wait_until_empty(Deadline deadline) noexcept {
-  for (std::uint32_t seen = inside_; seen != kClosed; seen = inside_) {
-    if (wait_on_address(inside_, seen, deadline) == WaitResult::kTimedOut) return false;
-  }
-  return true;
-}
-
-void Entrance::reset_after_fork() noexcept {
-  entrances_mutex().reset_after_fork();
-  // Their references are of threads that are gone.
-  for (auto &[interpreter, each] : entrances_locked()) {
-    each->inside_ = kClosed;
-    (void)each.leak();
-  }
-  entrances_locked().clear();
-}
 
 PyGILState_STATE GilState::ensure(Entrance *entrance) noexcept {
   PyThreadState *const attached = PyThreadState_GetUnchecked();
@@ -184,16 +149,17 @@ PyGILState_STATE GilState::ensure(Entrance *entrance) noexcept {
     if (!wanted) return original_ensure();  // of the main interpreter
   }
   PyThreadState *state = wanted ? find_state(wanted->interpreter(), last) : last;
-  const bool is_new = state == nullptr;
-  if (is_new) state = make_state(*wanted);
+  const bool is_inside = state != nullptr;
+  if (!is_inside) state = come_in(*wanted);
   if (attached != nullptr) PyEval_SaveThread();
-  last_change = new Change{last_change,
-                           state,
-                           last,
-                           attached != nullptr,
-                           is_new,
-                           is_new ? std::move(wanted) : Ref<Entrance>(),
-                           0};
+  Change *const change = last_change == nullptr ? &first_change : new Change;
+  *change = {.outer = last_change,
+             .entered = state,
+             .entrance = is_inside ? nullptr : wanted.leak(),
+             .left = last,
+             .was_attached = attached != nullptr,
+             .unchanged_count = 0};
+  last_change = change;
   PyEval_RestoreThread(state);
   return PyGILState_UNLOCKED;
 }
@@ -204,26 +170,23 @@ void GilState::release(PyGILState_STATE state) noexcept {
     return;
   }
   if (last_change == nullptr) return original_release(state);
-  Change *const change = last_change;
-  if (PyThreadState_GetUnchecked() != change->entered)
+  if (PyThreadState_GetUnchecked() != last_change->entered)
     Py_FatalError("PyGILState_Release: the thread is not attached as PyGILState_Ensure left it");
-  if (change->is_new) PyThreadState_Clear(change->entered);  // which may run code, in here
-  last_change = change->outer;
-  if (change->is_new) {
-    PyThreadState_DeleteCurrent();
+  if (last_change->entrance != nullptr) {
+    go_out(*last_change->entrance, last_change->entered, last_change->left);
+    last_change->entrance->release();
   } else {
     PyEval_SaveThread();
   }
-  if (change->entrance) change->entrance->leave();
-  PyThreadState *const left = change->left;
-  const bool was_attached = change->was_attached;
-  delete change;
-  if (left == nullptr) return;
-  if (was_attached) {
-    PyEval_RestoreThread(left);
-  } else if (last_state() != left) {
+  const Change change = *last_change;
+  if (last_change != &first_change) delete last_change;
+  last_change = change.outer;
+  if (change.left == nullptr) return;
+  if (change.was_attached) {
+    PyEval_RestoreThread(change.left);
+  } else if (change.left != change.entered && last_state() != change.left) {
     // CPython remembers the last one.
-    PyEval_RestoreThread(left);
+    PyEval_RestoreThread(change.left);
     PyEval_SaveThread();
   }
 }
@@ -240,11 +203,10 @@ PyThreadState *GilState::this_thread_state(const Entrance *entrance) noexcept {
 
 void GilState::let_threads_inherit() noexcept {
   const auto give = []() noexcept -> void * {
-    PyThreadState *const attached = PyThreadState_GetUnchecked();
-    if (attached != nullptr) return Entrance::of_current().leak();
+    if (PyThreadState_GetUnchecked() != nullptr) return Entrance::of_current().leak();
     PyThreadState *const last = last_state();
     if (last == nullptr) return inherited_entrance().leak();
-    return find_entrance(PyThreadState_GetInterpreter(last)).leak();
+    return Entrance::find(PyThreadState_GetInterpreter(last)).leak();
   };
   const auto drop = [](void *given) noexcept { static_cast<Entrance *>(given)->release(); };
   set_thread_heritage({give, drop});

@@ -5,7 +5,7 @@
 
 #include "base/check.hpp"
 #include "interpreter/end.hpp"
-#include "interpreter/gil_state.hpp"
+#include "interpreter/entrance.hpp"
 #include "interpreter/interrupt_handler.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"

@@ -20,4 +20,7 @@ void set_thread_heritage(const ThreadHeritage &heritage) noexcept;
 /// gone.
 [[nodiscard]] void *thread_heritage() noexcept;
 
+/// Child of a fork.
+void reset_thread_creation_after_fork() noexcept;
+
 }  // namespace interlock

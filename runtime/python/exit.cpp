@@ -3,11 +3,12 @@
 
 #include "extension/redirections.hpp"
 #include "interpreter/detached.hpp"
-#include "interpreter/gil_state.hpp"
+#include "interpreter/entrance.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
 #include "memory/arena.hpp"
+#include "platform/thread_heritage.hpp"
 #include "python/blocking.hpp"
 #include "python/module.hpp"
 #include "transfer/known_names.hpp"
@@ -43,6 +44,7 @@ void forget_parent() noexcept {
   InterpreterRegistry::instance().reset_after_fork();
   Registrations::instance().reset_after_fork();
   KnownNames::instance().reset_after_fork();
+  reset_thread_creation_after_fork();
   Entrance::reset_after_fork();
   ImageOwners::reset_after_fork();
   PrivateLibraries::reset_after_fork();

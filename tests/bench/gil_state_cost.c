@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
    A module that measures PyGILState_Ensure() and PyGILState_Release(). Nanoseconds for each pair. */
 #include <Python.h>
+#include <dlfcn.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <time.h>
 
 static double now(void) {
@@ -54,30 +56,65 @@ static PyObject *foreign(PyObject *module, PyObject *count) {
   return PyFloat_FromDouble(job.taken);
 }
 
-static PyObject *create_threads(PyObject *count, void *(*run)(void *)) {
-  const long number = PyLong_AsLong(count);
-  double taken;
-  Py_BEGIN_ALLOW_THREADS;
-  const double start = now();
-  for (long i = 0; i < number; ++i) {
-    struct job job = {1, 0};
-    pthread_t thread;
-    if (pthread_create(&thread, NULL, run, &job) != 0 || pthread_join(thread, NULL) != 0) abort();
-  }
-  taken = (now() - start) / (double)number;
-  Py_END_ALLOW_THREADS;
-  return PyFloat_FromDouble(taken);
+static int compare(const void *one, const void *other) {
+  const double difference = *(const double *)one - *(const double *)other;
+  return difference < 0 ? -1 : difference > 0;
 }
 
-/* Threads that call the pair once, with their creation and end. */
-static PyObject *fresh(PyObject *module, PyObject *count) { return create_threads(count, measure_in_thread); }
+typedef int creator(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-/* Threads that have nothing to do with Python. */
-static PyObject *plain(PyObject *module, PyObject *count) { return create_threads(count, do_nothing); }
+/* From creation to end. */
+static double measure_thread(creator *create, void *(*run)(void *)) {
+  struct job job = {1, 0};
+  const double start = now();
+  pthread_t thread;
+  if (create(&thread, NULL, run, &job) != 0 || pthread_join(thread, NULL) != 0) abort();
+  return now() - start;
+}
+
+static double median(double *taken, long count) {
+  qsort(taken, count, sizeof *taken, compare);
+  const double result = taken[count / 2];
+  free(taken);
+  return result;
+}
+
+/* Threads that call the pair once. */
+static PyObject *fresh(PyObject *module, PyObject *given) {
+  const long count = PyLong_AsLong(given);
+  double *const taken = malloc(count * sizeof *taken);
+  Py_BEGIN_ALLOW_THREADS;
+  for (long i = 0; i < count; ++i) taken[i] = measure_thread(pthread_create, measure_in_thread);
+  Py_END_ALLOW_THREADS;
+  return PyFloat_FromDouble(median(taken, count));
+}
+
+/* Threads that have nothing to do with Python: how much longer they take than by the C library's pthread_create(). Called
+   as a function of a library, too. */
+double compare_plain_threads(long count) {
+  double *const longer = malloc(count * sizeof *longer);
+  creator *const original = (creator *)dlsym(dlopen("libc.so.6", RTLD_NOW), "pthread_create");
+  for (long i = 0; i < count; ++i) {
+    const double before = measure_thread(original, do_nothing);
+    const double ours = measure_thread(pthread_create, do_nothing);
+    const double after = measure_thread(original, do_nothing);
+    longer[i] = ours - (before + after) / 2;
+  }
+  return median(longer, count);
+}
+
+static PyObject *plain(PyObject *module, PyObject *count) {
+  const long number = PyLong_AsLong(count);
+  double longer;
+  Py_BEGIN_ALLOW_THREADS;
+  longer = compare_plain_threads(number);
+  Py_END_ALLOW_THREADS;
+  return PyFloat_FromDouble(longer);
+}
 
 static PyMethodDef functions[] = {
     {"attached", attached, METH_O, NULL}, {"detached", detached, METH_O, NULL}, {"foreign", foreign, METH_O, NULL},
-    {"fresh", fresh, METH_O, NULL},       {"plain", plain, METH_O, NULL},       {NULL, NULL, 0, NULL}};
+    {"fresh", fresh, METH_O, NULL},       {"plain", plain, METH_O, NULL},             {NULL, NULL, 0, NULL}};
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "gil_state_cost", NULL, 0, functions, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_gil_state_cost(void) { return PyModuleDef_Init(&definition); }

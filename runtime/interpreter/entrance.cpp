@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "interpreter/entrance.hpp"
+
+#include <map>
+#include <utility>
+
+#include "lock/interpreter_lock.hpp"
+#include "platform/wait.hpp"
+
+namespace interlock {
+namespace {
+
+// Leaked on purpose: threads may ask when static destructors have run. The mutex guards the map.
+Mutex &entrances_mutex() {
+  static Mutex *const mutex = new Mutex(LockRank::kLeaf);
+  return *mutex;
+}
+std::map<PyInterpreterState *, Ref<Entrance>> &entrances_locked() {
+  static auto *const all = new std::map<PyInterpreterState *, Ref<Entrance>>;
+  return *all;
+}
+
+void add(PyInterpreterState *interpreter, const Ref<Entrance> &entrance) {
+  MutexGuard guard(entrances_mutex());
+  entrances_locked().insert_or_assign(interpreter, entrance);
+}
+void remove(PyInterpreterState *interpreter) {
+  Ref<Entrance> removed;
+  MutexGuard guard(entrances_mutex());
+  const auto found = entrances_locked().find(interpreter);
+  if (found == entrances_locked().end()) return;
+  removed = std::move(found->second);
+  entrances_locked().erase(found);
+}
+
+constexpr const char *kName = "interlock.entrance";  // in the interpreter's dict
+
+}  // namespace
+
+Ref<Entrance> Entrance::of_current() noexcept {
+  PyInterpreterState *const interpreter = PyInterpreterState_Get();
+  if (interpreter == PyInterpreterState_Main()) return {};
+  if (Ref<Entrance> known = find(interpreter)) return known;
+  Ref<Entrance> made = make_ref<Entrance>(interpreter);
+  add(interpreter, made);
+  // CPython clears the dict when the interpreter ends: nobody has closed the entrance of one that
+  // others have created.
+  const auto forget = [](PyObject *capsule) {
+    auto &entrance = *static_cast<Entrance *>(PyCapsule_GetPointer(capsule, kName));
+    entrance.close();
+    if (entrance.wait_until_empty(Deadline::past())) entrance.delete_kept_states();
+    remove(PyInterpreterState_Get());
+  };
+  PyObject *const raised = PyErr_GetRaisedException();
+  const PyRef capsule = PyRef::steal(PyCapsule_New(made.get(), kName, forget));
+  PyObject *const dict = PyInterpreterState_GetDict(interpreter);
+  const bool is_kept =
+      capsule && dict != nullptr && PyDict_SetItemString(dict, kName, capsule.get()) == 0;
+  PyErr_SetRaisedException(raised);
+  return is_kept ? made : Ref<Entrance>();
+}
+
+Ref<Entrance> Entrance::find(PyInterpreterState *interpreter) {
+  MutexGuard guard(entrances_mutex());
+  const auto found = entrances_locked().find(interpreter);
+  return found != entrances_locked().end() ? found->second : Ref<Entrance>();
+}
+
+const Ref<Entrance> &Entrance::main() noexcept {
+  static auto *const entrance = new Ref<Entrance>(make_ref<Entrance>(PyInterpreterState_Main()));
+  return *entrance;
+}
+
+bool Entrance::close_current(Deadline deadline) noexcept {
+  const Ref<Entrance> known = find(PyInterpreterState_Get());
+  if (!known) return true;
+  known->close();
+  {
+    const LeaveInterpreter leave;
+    if (!known->wait_until_empty(deadline)) return false;
+  }
+  known->delete_kept_states();
+  return true;
+}
+
+bool Entrance::enter() noexcept {
+  // SYNC(entrance): either we see kClosed, or who waits until it is empty counts us.
+  if ((inside_.fetch_add(1) & kClosed) == 0) return true;
+  leave();
+  return false;
+}
+
+void Entrance::leave() noexcept {
+  // SYNC(entrance): what we did inside happens before what is done once it is empty.
+  if (inside_.fetch_sub(1) == (kClosed | 1)) wake_all(inside_);
+}
+
+bool Entrance::wait_until_empty(Deadline deadline) noexcept {
+  for (std::uint32_t seen = inside_; seen != kClosed; seen = inside_) {
+    if (wait_on_address(inside_, seen, deadline) == WaitResult::kTimedOut) return false;
+  }
+  return true;
+}
+
+Ref<KeptState> Entrance::keep(PyThreadState *state) {
+  Ref<KeptState> made = make_ref<KeptState>(state);
+  MutexGuard guard(mutex_);
+  kept_.push_back(made);
+  return made;
+}
+
+void Entrance::forget(const KeptState &kept) noexcept {
+  MutexGuard guard(mutex_);
+  std::erase_if(kept_, [&kept](const Ref<KeptState> &each) { return each.get() == &kept; });
+}
+
+/// Their threads are not inside, and do not come in any more. Clearing one may run Python code.
+void Entrance::delete_kept_states() noexcept {
+  std::vector<Ref<KeptState>> all;
+  {
+    MutexGuard guard(mutex_);
+    all.swap(kept_);
+  }
+  for (const Ref<KeptState> &each : all) {
+    PyThreadState *const state = std::exchange(each->state, nullptr);
+    PyThreadState_Clear(state);
+    PyThreadState_Delete(state);
+  }
+}
+
+void Entrance::reset_after_fork() noexcept {
+  entrances_mutex().reset_after_fork();
+  // Their threads and locks are the parent's.
+  for (auto &[interpreter, each] : entrances_locked()) {
+    each->inside_ = kClosed;
+    (void)each.leak();
+  }
+  entrances_locked().clear();
+}
+
+}  // namespace interlock

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+// The way into an interpreter for threads that it has not started. GIL_STATE.md has the rules.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/atomic.hpp"
+#include "base/python_compat.hpp"
+#include "base/ref.hpp"
+#include "lock/mutex.hpp"
+#include "platform/clock.hpp"
+
+namespace interlock {
+
+/// A state that a thread keeps in an interpreter, for when it comes in again.
+struct KeptState final : RefCounted {
+  explicit KeptState(PyThreadState *made) noexcept : state(made) {}
+  PyThreadState *state;  // null once deleted; only who is inside may look
+};
+
+/// It outlives the interpreter, and nobody comes in once that ends. Thread: any.
+/// Lock: mutex_ (kLeaf) guards kept_.
+class Entrance final : public RefCounted {
+ public:
+  /// The calling interpreter's, made if need be; null for the main interpreter, into which CPython
+  /// has a way, and for want of memory, without a Python exception.  Thread: attached.
+  [[nodiscard]] static Ref<Entrance> of_current() noexcept;
+  /// Of an interpreter that lives, if it has one; or null.
+  [[nodiscard]] static Ref<Entrance> find(PyInterpreterState *interpreter);
+  /// The main interpreter's, which nobody closes.
+  [[nodiscard]] static const Ref<Entrance> &main() noexcept;
+  /// The calling interpreter is about to end: nobody comes in any more. Waits for those inside
+  /// until `deadline`; false if some are left.  Thread: attached.
+  static bool close_current(Deadline deadline) noexcept;
+  /// Child of a fork: only the main interpreter is left.
+  static void reset_after_fork() noexcept;
+
+  [[nodiscard]] PyInterpreterState *interpreter() const noexcept { return interpreter_; }
+  [[nodiscard]] bool is_closed() const noexcept { return (inside_ & kClosed) != 0; }
+  /// From true to leave() the interpreter does not end. False once it ends.
+  [[nodiscard]] bool enter() noexcept;
+  void leave() noexcept;
+
+  /// Has the end of the interpreter delete the state, unless forget() comes before. Thread: inside.
+  [[nodiscard]] Ref<KeptState> keep(PyThreadState *state);
+  void forget(const KeptState &kept) noexcept;
+
+ private:
+  explicit Entrance(PyInterpreterState *interpreter) noexcept : interpreter_(interpreter) {}
+  template <typename T, typename... Args>
+  friend Ref<T> make_ref(Args &&...args);
+  void close() noexcept { inside_.fetch_or(kClosed); }
+  [[nodiscard]] bool wait_until_empty(Deadline deadline) noexcept;
+  void delete_kept_states() noexcept;
+
+  static constexpr std::uint32_t kClosed = 1u << 31;
+  PyInterpreterState *const interpreter_;
+  Atomic<std::uint32_t> inside_{0};  // how many threads are, and kClosed
+  Mutex mutex_{LockRank::kLeaf};
+  std::vector<Ref<KeptState>> kept_;
+};
+
+}  // namespace interlock
