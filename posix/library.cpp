@@ -122,8 +122,8 @@ void PrivateLibraries::Impl::give_back(Library &library, bool is_busy) {
   if (!is_busy) library.copy->restore();
 }
 
-/// Those that a thread is in: one of theirs that has not ended, or one that forks. With what they are
-/// bound to, and what is bound to them.
+/// Those that a thread is in: one of theirs that has not ended, or one that forks. With what they
+/// are bound to, and what is bound to them.
 std::set<const PrivateLibraries::Library *> PrivateLibraries::Impl::find_busy() const {
   std::set<const Library *> busy;
   for (const Library *const each : own_) {

@@ -2,17 +2,20 @@
 #include "posix/library_threads.hpp"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
+#include <array>
 #include <memory>
+#include <new>
 #include <utility>
-#include <vector>
 
 #include "base/atomic.hpp"
 #include "base/check.hpp"
 #include "posix/library_memory.hpp"
 #include "posix/thread_creation.hpp"
+#include "posix/thread_records.hpp"
 
 namespace interlock {
 
@@ -62,21 +65,34 @@ constexpr int kRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
 constexpr int kRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
 #endif
 
-struct Ending {
-  std::vector<Count> running;  // two, if the C++ library is a copy, too
-  int rounds_left = kRounds;
+/// What a thread of a copy begins with, and what it ends.
+struct Record {
+  void *(*function)(void *) = nullptr;
+  void *argument = nullptr;
+  std::array<Count, 2> running;  // two, if the C++ library is a copy, too
+  int rounds_left = 0;
+  Record *next = nullptr;  // of those that nobody has
 };
+
+/// Null for want of memory.
+Record *take_record(const Count &running) {
+  Record *const record = ThreadRecords<Record>::take();
+  if (record == nullptr) return nullptr;
+  record->running = {running, nullptr};
+  record->rounds_left = kRounds;
+  return record;
+}
 
 pthread_key_t ending_key() {
   static const pthread_key_t key = [] {
     pthread_key_t made;
     const auto wait_for_others = [](void *given) {
-      std::unique_ptr<Ending> ending(static_cast<Ending *>(given));
-      if (--ending->rounds_left > 0 && ::pthread_setspecific(ending_key(), given) == 0) {
-        (void)ending.release();
-      } else {
-        for (const Count &each : ending->running) --*each;
+      auto *const record = static_cast<Record *>(given);
+      if (--record->rounds_left > 0 && ::pthread_setspecific(ending_key(), given) == 0) return;
+      for (Count &each : record->running) {
+        if (const Count running = std::exchange(each, nullptr)) --*running;
       }
+      ThreadRecords<Record>::give_back(record);
     };
     CHECK(::pthread_key_create(&made, wait_for_others) == 0);
     return made;
@@ -86,38 +102,34 @@ pthread_key_t ending_key() {
 
 /// Counts the calling thread until it ends: in the last round, when what the copy has in it is
 /// gone.
-void count_until_end(const Count &running) {
-  auto *ending = static_cast<Ending *>(::pthread_getspecific(ending_key()));
-  if (ending == nullptr) {
-    ending = new Ending;
-    CHECK(::pthread_setspecific(ending_key(), ending) == 0);
+void count_until_end(Record *record) {
+  if (auto *const known = static_cast<Record *>(::pthread_getspecific(ending_key()))) {
+    known->running.back() = std::move(record->running.front());
+    ThreadRecords<Record>::give_back(record);
+  } else {
+    CHECK(::pthread_setspecific(ending_key(), record) == 0);
   }
-  ending->running.push_back(running);
 }
 
-struct Start {
-  void *(*function)(void *);
-  void *argument;
-  Count running;
-};
-
 void *run(void *given) {
-  Start start = *std::unique_ptr<Start>(static_cast<Start *>(given));
-  count_until_end(start.running);
-  return start.function(start.argument);
+  auto *const record = static_cast<Record *>(given);
+  count_until_end(record);
+  return record->function(record->argument);
 }
 
 int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
                   void *argument) {
   const Count running = count_of(__builtin_return_address(0));
   if (running == nullptr) return create_heir(thread, attributes, function, argument);
+  Record *const record = take_record(running);
+  if (record == nullptr) return EAGAIN;
+  record->function = function;
+  record->argument = argument;
   ++*running;
-  auto start = std::make_unique<Start>(Start{function, argument, running});
-  const int failed = create_heir(thread, attributes, run, start.get());
+  const int failed = create_heir(thread, attributes, run, record);
   if (failed != 0) {
     --*running;
-  } else {
-    (void)start.release();
+    ThreadRecords<Record>::give_back(record);
   }
   return failed;
 }
@@ -127,22 +139,24 @@ int create_thread(pthread_t *thread, const pthread_attr_t *attributes, void *(*f
 
 class CountedState final : public StandardThreadState {
  public:
-  CountedState(StandardThreadState *state, Count running)
-      : state_(state), running_(std::move(running)) {}
+  /// `record`: owned.
+  CountedState(StandardThreadState *state, Record *record) : state_(state), record_(record) {}
   CountedState(const CountedState &) = delete;
   CountedState &operator=(const CountedState &) = delete;
   NO_VPTR_CHECK ~CountedState() override {
     delete state_;
-    if (running_ != nullptr) --*running_;  // it could not be started
+    if (record_ == nullptr) return;
+    --*record_->running.front();  // it could not be started
+    ThreadRecords<Record>::give_back(record_);
   }
   NO_VPTR_CHECK void _M_run() override {
-    count_until_end(std::exchange(running_, nullptr));
+    count_until_end(std::exchange(record_, nullptr));
     state_->_M_run();
   }
 
  private:
   StandardThreadState *const state_;  // owned
-  Count running_;
+  Record *record_;
 };
 
 void start_thread(void *self, StandardThreadState *&state, void (*depend)()) {
@@ -152,8 +166,10 @@ void start_thread(void *self, StandardThreadState *&state, void (*depend)()) {
   Copy copy = copy_of(__builtin_return_address(0));
   if (copy.running == nullptr) copy = copy_of(*reinterpret_cast<void **>(state));
   if (copy.running != nullptr) {
+    Record *const record = take_record(copy.running);
+    if (record == nullptr) throw std::bad_alloc();
     ++*copy.running;
-    state = new CountedState(state, copy.running);
+    state = new CountedState(state, record);
   }
   StartThread *const original = copy.start_thread != nullptr ? copy.start_thread : of_program;
   CHECK(original != nullptr);
@@ -171,7 +187,10 @@ void LibraryThreads::add(std::span<std::byte> memory, void *handle) {
   Copies::locked().add(memory, {std::make_shared<Atomic<unsigned>>(0), start});
 }
 
-void LibraryThreads::reset_after_fork() noexcept { Copies::mutex().reset_after_fork(); }
+void LibraryThreads::reset_after_fork() noexcept {
+  Copies::mutex().reset_after_fork();
+  ThreadRecords<Record>::reset_after_fork();
+}
 
 bool LibraryThreads::are_running(std::span<std::byte> memory) noexcept {
   const Count running = count_of(memory.data());

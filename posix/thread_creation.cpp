@@ -4,12 +4,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 
-#include <new>
-#include <utility>
-
 #include "base/check.hpp"
-#include "lock/mutex.hpp"
 #include "platform/thread_heritage.hpp"
+#include "posix/thread_records.hpp"
 
 // The sanitizers' own pthread_create() must be called, and comes first already.
 #if defined(INTERLOCK_WITH_PYTHON) && !defined(_WIN32) && !defined(__SANITIZE_THREAD__) && \
@@ -30,41 +27,10 @@ struct Start {
   void *(*function)(void *);
   void *argument;
   void *given;
-  Start *next;  // of those that are not used
+  Start *next;  // of those that nobody has
 };
 
-/// A thread that has nothing else to do with the C library's memory would set all that up, 2
-/// microseconds, to give its Start back; so it goes to whoever creates the next thread. Leaked on
-/// purpose: threads are created when static destructors have run.
-class Starts {
- public:
-  /// Null for want of memory.
-  [[nodiscard]] static Start *take() noexcept {
-    {
-      MutexGuard guard(mutex());
-      if (Start *const found = unused()) {
-        unused() = found->next;
-        return found;
-      }
-    }
-    return new (std::nothrow) Start;
-  }
-  static void give_back(Start *start) noexcept {
-    MutexGuard guard(mutex());
-    start->next = std::exchange(unused(), start);
-  }
-  static void reset_after_fork() noexcept { mutex().reset_after_fork(); }
-
- private:
-  static Mutex &mutex() noexcept {
-    static auto *const mutex = new Mutex(LockRank::kLeaf);
-    return *mutex;
-  }
-  static Start *&unused() noexcept {
-    static Start *first = nullptr;
-    return first;
-  }
-};
+using Starts = ThreadRecords<Start>;
 
 void *run(void *argument) {
   const Start start = *static_cast<Start *>(argument);

@@ -206,7 +206,9 @@ void GilState::let_threads_inherit() noexcept {
     if (PyThreadState_GetUnchecked() != nullptr) return Entrance::of_current().leak();
     PyThreadState *const last = last_state();
     if (last == nullptr) return inherited_entrance().leak();
-    return Entrance::find(PyThreadState_GetInterpreter(last)).leak();
+    PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(last);
+    if (interpreter == PyInterpreterState_Main()) return nullptr;
+    return Entrance::find(interpreter).leak();
   };
   const auto drop = [](void *given) noexcept { static_cast<Entrance *>(given)->release(); };
   set_thread_heritage({give, drop});
