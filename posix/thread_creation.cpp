@@ -8,9 +8,9 @@
 #include "platform/thread_heritage.hpp"
 #include "posix/thread_records.hpp"
 
-// The sanitizers' own pthread_create() must be called, and comes first already.
-#if defined(INTERLOCK_WITH_PYTHON) && !defined(_WIN32) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__)
+// Clang has the sanitizers' pthread_create() in the program, where it must be the only one.
+#if defined(INTERLOCK_WITH_PYTHON) && !defined(_WIN32) && \
+    !(defined(__clang__) && (defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)))
 #define SEES_ALL_THREADS 1
 #endif
 

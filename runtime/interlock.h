@@ -207,6 +207,38 @@ INTERLOCK_API int interlock_loop_send_value(interlock_loop_t *loop, interlock_ch
 INTERLOCK_API int interlock_loop_cancel(interlock_loop_t *loop, uint64_t operation,
                                         interlock_value_t **value);
 
+/* ---- PEP 788, for CPython 3.13 and 3.14: as CPython 3.15 has it. For who has included Python.h. ---- */
+
+#if defined(PY_VERSION_HEX) && PY_VERSION_HEX < 0x030f0000
+
+/* While there is a guard its interpreter waits with its end. A view does not keep it from that. */
+typedef struct PyInterpreterGuard PyInterpreterGuard;
+typedef struct PyInterpreterView PyInterpreterView;
+typedef void PyThreadStateToken;
+
+/* Thread: attached. Null with a Python exception set: MemoryError; PythonFinalizationError once the end has
+ * begun. */
+INTERLOCK_API PyInterpreterGuard *PyInterpreterGuard_FromCurrent(void);
+/* Null without an exception: no memory, or the end has begun. */
+INTERLOCK_API PyInterpreterGuard *PyInterpreterGuard_FromView(PyInterpreterView *view);
+INTERLOCK_API void PyInterpreterGuard_Close(PyInterpreterGuard *guard);
+
+/* Thread: attached. Null with MemoryError set. */
+INTERLOCK_API PyInterpreterView *PyInterpreterView_FromCurrent(void);
+/* Null without an exception: no memory. */
+INTERLOCK_API PyInterpreterView *PyInterpreterView_FromMain(void);
+INTERLOCK_API void PyInterpreterView_Close(PyInterpreterView *view);
+
+/* Attaches the thread to the guard's interpreter, which must stay guarded until the release; a thread that is
+ * attached to another one leaves that meanwhile. Null without an exception for want of memory. */
+INTERLOCK_API PyThreadStateToken *PyThreadState_Ensure(PyInterpreterGuard *guard);
+/* The same, and guards the interpreter. Null without an exception: no memory, or the end has begun. */
+INTERLOCK_API PyThreadStateToken *PyThreadState_EnsureFromView(PyInterpreterView *view);
+/* Goes back to where the thread was. Calls are nested: the last first. */
+INTERLOCK_API void PyThreadState_Release(PyThreadStateToken *token);
+
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -45,10 +45,6 @@ class Rest final : public RefCounted {
   Ref<RefCounted> images_;
 };
 
-/// How long a callback that runs may take to return. Whoever stays longer waits for something, and
-/// is stopped as daemon threads are.
-constexpr std::int64_t kPatienceNs = 1'000'000'000;
-
 bool is_only_thread(PyThreadState *state) {
   PyInterpreterState *const interpreter = PyThreadState_GetInterpreter(state);
   return PyInterpreterState_ThreadHead(interpreter) == state &&
@@ -71,7 +67,7 @@ void run_exit_functions() {
 
 void tear_down() {
   call_if_imported("interlock._set_up", "tear_down");
-  (void)Entrance::close_current(Deadline::after_ns(kPatienceNs));
+  (void)Entrance::close_current();
 }
 
 void flush_standard_streams() {

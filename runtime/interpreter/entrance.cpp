@@ -33,6 +33,10 @@ void remove(PyInterpreterState *interpreter) {
   entrances_locked().erase(found);
 }
 
+/// How long a callback that runs may take to return. Whoever stays longer waits for something, and
+/// is stopped as daemon threads are.
+constexpr std::int64_t kPatienceNs = 1'000'000'000;
+
 constexpr const char *kName = "interlock.entrance";  // in the interpreter's dict
 
 }  // namespace
@@ -61,9 +65,26 @@ Ref<Entrance> Entrance::of_current() noexcept {
 }
 
 Ref<Entrance> Entrance::find(PyInterpreterState *interpreter) {
+  if (interpreter == PyInterpreterState_Main()) return main();
   MutexGuard guard(entrances_mutex());
   const auto found = entrances_locked().find(interpreter);
   return found != entrances_locked().end() ? found->second : Ref<Entrance>();
+}
+
+bool Entrance::wait_at_exit() noexcept {
+  static PyMethodDef function = {"close_entrance",
+                                 [](PyObject *, PyObject *) {
+                                   (void)close_current();
+                                   return Py_NewRef(Py_None);
+                                 },
+                                 METH_NOARGS, nullptr};
+  if (waits_at_exit_) return true;
+  const PyRef module = PyRef::steal(PyImport_ImportModule("atexit"));
+  const PyRef close = PyRef::steal(PyCFunction_New(&function, nullptr));
+  if (!module || !close) return false;
+  waits_at_exit_ = static_cast<bool>(
+      PyRef::steal(PyObject_CallMethod(module.get(), "register", "O", close.get())));
+  return waits_at_exit_;
 }
 
 const Ref<Entrance> &Entrance::main() noexcept {
@@ -71,13 +92,15 @@ const Ref<Entrance> &Entrance::main() noexcept {
   return *entrance;
 }
 
-bool Entrance::close_current(Deadline deadline) noexcept {
+bool Entrance::close_current() noexcept {
   const Ref<Entrance> known = find(PyInterpreterState_Get());
   if (!known) return true;
-  known->close();
+  if (known->is_closed()) return known->inside_ == kClosed;
   {
     const LeaveInterpreter leave;
-    if (!known->wait_until_empty(deadline)) return false;
+    known->close_to_guards();
+    known->close();
+    if (!known->wait_until_empty(Deadline::after_ns(kPatienceNs))) return false;
   }
   known->delete_kept_states();
   return true;
@@ -93,6 +116,28 @@ bool Entrance::enter() noexcept {
 void Entrance::leave() noexcept {
   // SYNC(entrance): what we did inside happens before what is done once it is empty.
   if (inside_.fetch_sub(1) == (kClosed | 1)) wake_all(inside_);
+}
+
+bool Entrance::guard() noexcept {
+  // SYNC(entrance): either we see kClosed, or who closes sees us.
+  if ((guards_.fetch_add(1) & kClosed) == 0) return true;
+  guards_.fetch_sub(1);
+  return false;
+}
+
+void Entrance::unguard() noexcept {
+  if (guards_.fetch_sub(1) == 1) wake_all(guards_);
+}
+
+/// Until there is none.
+void Entrance::close_to_guards() noexcept {
+  for (std::uint32_t seen = 0; !guards_.compare_exchange_strong(seen, kClosed); seen = 0)
+    (void)wait_on_address(guards_, seen, Deadline::never());
+}
+
+void Entrance::close() noexcept {
+  guards_.fetch_or(kClosed);
+  inside_.fetch_or(kClosed);
 }
 
 bool Entrance::wait_until_empty(Deadline deadline) noexcept {

@@ -28,11 +28,15 @@ class Entrance final : public RefCounted {
   [[nodiscard]] static Ref<Entrance> of_current() noexcept;
   /// Of an interpreter that lives, if it has one; or null.
   [[nodiscard]] static Ref<Entrance> find(PyInterpreterState *interpreter);
-  /// The main interpreter's, which nobody closes.
+  /// The main interpreter's.
   [[nodiscard]] static const Ref<Entrance> &main() noexcept;
-  /// The calling interpreter is about to end: nobody comes in any more. Waits for those inside
-  /// until `deadline`; false if some are left.  Thread: attached.
-  static bool close_current(Deadline deadline) noexcept;
+  /// The calling interpreter is about to end: nobody comes in any more. Waits for guards without
+  /// end, then a second for those inside; false if some are left.  Thread: attached.
+  static bool close_current() noexcept;
+  /// Closes it with the last of the exit functions of the calling interpreter, which it is of; not
+  /// if the runtime ends that. False with a Python exception set.  Thread: attached.
+  [[nodiscard]] bool wait_at_exit() noexcept;
+  void wait_at_end_by_runtime() noexcept { waits_at_exit_ = true; }
   /// Child of a fork: only the main interpreter is left.
   static void reset_after_fork() noexcept;
 
@@ -41,6 +45,10 @@ class Entrance final : public RefCounted {
   /// From true to leave() the interpreter does not end. False once it ends.
   [[nodiscard]] bool enter() noexcept;
   void leave() noexcept;
+  /// From true to unguard() the interpreter waits with its end, and enter() is true. False once it
+  /// has begun.
+  [[nodiscard]] bool guard() noexcept;
+  void unguard() noexcept;
 
   /// Has the end of the interpreter delete the state, unless forget() comes before. Thread: inside.
   [[nodiscard]] Ref<KeptState> keep(PyThreadState *state);
@@ -50,13 +58,16 @@ class Entrance final : public RefCounted {
   explicit Entrance(PyInterpreterState *interpreter) noexcept : interpreter_(interpreter) {}
   template <typename T, typename... Args>
   friend Ref<T> make_ref(Args &&...args);
-  void close() noexcept { inside_.fetch_or(kClosed); }
+  void close() noexcept;
+  void close_to_guards() noexcept;
   [[nodiscard]] bool wait_until_empty(Deadline deadline) noexcept;
   void delete_kept_states() noexcept;
 
   static constexpr std::uint32_t kClosed = 1u << 31;
   PyInterpreterState *const interpreter_;
-  Atomic<std::uint32_t> inside_{0};  // how many threads are, and kClosed
+  Atomic<std::uint32_t> guards_{0};  // how many there are, and kClosed
+  Atomic<std::uint32_t> inside_{0};  // how many threads are; and kClosed, but not before guards_
+  bool waits_at_exit_ = false;       // guarded by the interpreter lock
   Mutex mutex_{LockRank::kLeaf};
   std::vector<Ref<KeptState>> kept_;
 };

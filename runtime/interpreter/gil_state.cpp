@@ -134,6 +134,21 @@ void go_out(Entrance &entrance, PyThreadState *state, PyThreadState *last) noexc
   entrance.leave();
 }
 
+/// `entrance`: by which the thread has come in, to be released; or null.
+void change_to(PyThreadState *state, Entrance *entrance, PyThreadState *left,
+               bool is_attached) noexcept {
+  if (is_attached) PyEval_SaveThread();
+  Change *const change = last_change == nullptr ? &first_change : new Change;
+  *change = {.outer = last_change,
+             .entered = state,
+             .entrance = entrance,
+             .left = left,
+             .was_attached = is_attached,
+             .unchanged_count = 0};
+  last_change = change;
+  PyEval_RestoreThread(state);
+}
+
 }  // namespace
 
 PyGILState_STATE GilState::ensure(Entrance *entrance) noexcept {
@@ -148,19 +163,13 @@ PyGILState_STATE GilState::ensure(Entrance *entrance) noexcept {
     wanted = inherited_entrance();
     if (!wanted) return original_ensure();  // of the main interpreter
   }
-  PyThreadState *state = wanted ? find_state(wanted->interpreter(), last) : last;
-  const bool is_inside = state != nullptr;
-  if (!is_inside) state = come_in(*wanted);
-  if (attached != nullptr) PyEval_SaveThread();
-  Change *const change = last_change == nullptr ? &first_change : new Change;
-  *change = {.outer = last_change,
-             .entered = state,
-             .entrance = is_inside ? nullptr : wanted.leak(),
-             .left = last,
-             .was_attached = attached != nullptr,
-             .unchanged_count = 0};
-  last_change = change;
-  PyEval_RestoreThread(state);
+  PyThreadState *const known = wanted ? find_state(wanted->interpreter(), last) : last;
+  if (known != nullptr) {
+    change_to(known, nullptr, last, attached != nullptr);
+  } else {
+    PyThreadState *const state = come_in(*wanted);
+    change_to(state, wanted.leak(), last, attached != nullptr);
+  }
   return PyGILState_UNLOCKED;
 }
 

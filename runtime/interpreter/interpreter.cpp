@@ -170,7 +170,8 @@ Status Interpreter::create_interpreter() {
   home_ident_ = PyThread_get_thread_ident();
   PyInterpreterState *const python = PyThreadState_GetInterpreter(state);
   id_ = PyInterpreterState_GetID(python);
-  (void)Entrance::of_current();  // without memory for it, threads do not inherit the interpreter
+  // Without memory for it threads do not inherit the interpreter.
+  if (const Ref<Entrance> entrance = Entrance::of_current()) entrance->wait_at_end_by_runtime();
   MutexGuard guard(mutex_);
   python_ = python;
   return {};

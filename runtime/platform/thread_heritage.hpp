@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What a thread has of the thread that created it, whoever created it and how: with
-// pthread_create() by any code of the process, where the program's symbols come first (not with
-// sanitizers, which have a pthread_create() of their own: there by copies of libraries only).
+// What a thread has of the thread that created it, whoever created it and how: with pthread_create()
+// by any code of the process, where the program's symbols come first (not with Clang's sanitizers,
+// which have a pthread_create() of their own: there by copies of libraries only).
 #pragma once
 
 namespace interlock {
