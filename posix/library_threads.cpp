@@ -57,14 +57,6 @@ Copy copy_of(const void *code) {
 
 Count count_of(const void *code) { return copy_of(code).running; }
 
-// Of a thread, the destructors of all keys are called in turn while any of them is set again: so
-// many times at most. In the last round ThreadSanitizer is done with the thread.
-#ifdef __SANITIZE_THREAD__
-constexpr int kRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
-#else
-constexpr int kRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
-#endif
-
 /// What a thread of a copy begins with, and what it ends.
 struct Record {
   void *(*function)(void *) = nullptr;
@@ -79,7 +71,7 @@ Record *take_record(const Count &running) {
   Record *const record = ThreadRecords<Record>::take();
   if (record == nullptr) return nullptr;
   record->running = {running, nullptr};
-  record->rounds_left = kRounds;
+  record->rounds_left = kDestructorRounds;
   return record;
 }
 

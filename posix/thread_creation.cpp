@@ -27,28 +27,36 @@ struct Start {
   void *(*function)(void *);
   void *argument;
   void *given;
-  Start *next;  // of those that nobody has
+  int rounds_left;  // of the destructors of thread-specific data, which may create threads
+  Start *next;      // of those that nobody has
 };
-
 using Starts = ThreadRecords<Start>;
 
+void end(void *value) {
+  auto *const start = static_cast<Start *>(value);
+  if (--start->rounds_left > 0 && pthread_setspecific(known.key, start) == 0) return;
+  known.heritage.drop(start->given);
+  Starts::give_back(start);
+}
+
 void *run(void *argument) {
-  const Start start = *static_cast<Start *>(argument);
-  Starts::give_back(static_cast<Start *>(argument));
+  auto *const start = static_cast<Start *>(argument);
   // It only fails for want of memory: the thread then has nothing.
-  if (pthread_setspecific(known.key, start.given) != 0) known.heritage.drop(start.given);
-  return start.function(start.argument);
+  if (pthread_setspecific(known.key, start) != 0) known.heritage.drop(start->given);
+  return start->function(start->argument);
 }
 
 }  // namespace
 
 void set_thread_heritage(const ThreadHeritage &heritage) noexcept {
   CHECK(known.heritage.give == nullptr);
-  if (pthread_key_create(&known.key, heritage.drop) == 0) known.heritage = heritage;
+  if (pthread_key_create(&known.key, end) == 0) known.heritage = heritage;
 }
 
 void *thread_heritage() noexcept {
-  return known.heritage.give != nullptr ? pthread_getspecific(known.key) : nullptr;
+  if (known.heritage.give == nullptr) return nullptr;
+  const auto *const start = static_cast<Start *>(pthread_getspecific(known.key));
+  return start != nullptr ? start->given : nullptr;
 }
 
 void reset_thread_creation_after_fork() noexcept { Starts::reset_after_fork(); }
@@ -72,7 +80,7 @@ int create_heir(pthread_t *thread, const pthread_attr_t *attributes, void *(*fun
   Start *const start = Starts::take();
   int failed = EAGAIN;
   if (start != nullptr) {
-    *start = {function, argument, given, nullptr};
+    *start = {function, argument, given, kDestructorRounds, nullptr};
     failed = create_plain_thread(thread, attributes, run, start);
   }
   if (failed == 0) return 0;
@@ -85,10 +93,12 @@ int create_heir(pthread_t *thread, const pthread_attr_t *attributes, void *(*fun
 
 #ifdef SEES_ALL_THREADS
 /// Called by every library: the program, or libinterlock, comes before the C library in the order
-/// of symbol lookup.
-extern "C" __attribute__((visibility("default"))) int pthread_create(
+/// of symbol lookup. By another name here, for some C libraries declare theirs without noexcept.
+extern "C" __attribute__((visibility("default"))) int create_thread_of_anybody(
     pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),
-    void *argument) noexcept {
+    void *argument) noexcept __asm__("pthread_create");
+extern "C" int create_thread_of_anybody(pthread_t *thread, const pthread_attr_t *attributes,
+                                        void *(*function)(void *), void *argument) noexcept {
   return interlock::create_heir(thread, attributes, function, argument);
 }
 #endif

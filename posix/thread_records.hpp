@@ -4,12 +4,22 @@
 // to whoever needs the next one.
 #pragma once
 
+#include <limits.h>
+
 #include <new>
 #include <utility>
 
 #include "lock/mutex.hpp"
 
 namespace interlock {
+
+// Of a thread, the destructors of all keys are called in turn while any of them is set again: so
+// many times at most. In the last round ThreadSanitizer is done with the thread.
+#ifdef __SANITIZE_THREAD__
+constexpr int kDestructorRounds = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+#else
+constexpr int kDestructorRounds = PTHREAD_DESTRUCTOR_ITERATIONS;
+#endif
 
 /// T has a member `next`, a pointer to T. Thread: any. What is static is leaked on purpose: threads
 /// are created when static destructors have run.

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <link.h>
 
+#include <atomic>
 #include <cstdint>
 
 #include "base/python_compat.hpp"
@@ -21,9 +22,12 @@ class LastState {
  public:
   /// Whether it can be changed. Thread: attached through its last one.
   [[nodiscard]] static bool verified() noexcept {
-    static const bool known = verify();
-    return known;
+    std::atomic<Known> &answer = known();
+    if (answer == Known::kNot) answer = verify() ? Known::kYes : Known::kNo;
+    return answer == Known::kYes;
   }
+  /// Child of a fork: CPython has made its key anew.
+  static void reset_after_fork() noexcept { known() = Known::kNot; }
   /// The calling thread's last becomes `before`, or none. Thread: attached through `state`, its
   /// last. Needs verified().
   static void replace(PyThreadState *state, PyThreadState *before) noexcept {
@@ -32,7 +36,20 @@ class LastState {
     set(before);
   }
 
+  /// Whether nothing is left in a state that whoever attaches through it next would meet. What is
+  /// local to the thread may be. Thread: attached through it.
+  [[nodiscard]] static bool is_clean(const PyThreadState *state) noexcept {
+    return state->current_exception == nullptr && state->async_exc == nullptr &&
+           state->context == nullptr && state->c_profilefunc == nullptr &&
+           state->c_tracefunc == nullptr;
+  }
+
  private:
+  enum class Known : unsigned char { kNot, kNo, kYes };
+  [[nodiscard]] static std::atomic<Known> &known() noexcept {
+    static std::atomic<Known> answer{Known::kNot};
+    return answer;
+  }
   [[nodiscard]] static bool verify() noexcept {
     PyThreadState *const state = PyThreadState_Get();
     if (PyGILState_GetThisThreadState() != state || state->_status.bound_gilstate != 1 || !find())
@@ -53,6 +70,7 @@ class LastState {
   [[nodiscard]] static bool find() noexcept {
     PyThreadState *const state = PyThreadState_Get();
     bool is_one = true;
+    key() = {};
     InterpreterList::for_each_part<Py_tss_t>([&](Py_tss_t &each) {
       if (each._is_initialized != 1 || each._key >= PTHREAD_KEYS_MAX ||
           PyThread_tss_get(&each) != state)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "interpreter/entrance.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -52,7 +54,6 @@ Ref<Entrance> Entrance::of_current() noexcept {
   const auto forget = [](PyObject *capsule) {
     auto &entrance = *static_cast<Entrance *>(PyCapsule_GetPointer(capsule, kName));
     entrance.close();
-    if (entrance.wait_until_empty(Deadline::past())) entrance.delete_kept_states();
     remove(PyInterpreterState_Get());
   };
   PyObject *const raised = PyErr_GetRaisedException();
@@ -61,7 +62,9 @@ Ref<Entrance> Entrance::of_current() noexcept {
   const bool is_kept =
       capsule && dict != nullptr && PyDict_SetItemString(dict, kName, capsule.get()) == 0;
   PyErr_SetRaisedException(raised);
-  return is_kept ? made : Ref<Entrance>();
+  if (is_kept) return made;
+  remove(interpreter);
+  return {};
 }
 
 Ref<Entrance> Entrance::find(PyInterpreterState *interpreter) {
@@ -102,7 +105,7 @@ bool Entrance::close_current() noexcept {
     known->close();
     if (!known->wait_until_empty(Deadline::after_ns(kPatienceNs))) return false;
   }
-  known->delete_kept_states();
+  known->delete_states(true);
   return true;
 }
 
@@ -154,19 +157,23 @@ Ref<KeptState> Entrance::keep(PyThreadState *state) {
   return made;
 }
 
-void Entrance::forget(const KeptState &kept) noexcept {
-  MutexGuard guard(mutex_);
-  std::erase_if(kept_, [&kept](const Ref<KeptState> &each) { return each.get() == &kept; });
+void Entrance::give_up(KeptState &kept) noexcept {
+  kept.is_without_thread = true;
+  has_given_up_ = true;
 }
 
-/// Their threads are not inside, and do not come in any more. Clearing one may run Python code.
-void Entrance::delete_kept_states() noexcept {
-  std::vector<Ref<KeptState>> all;
+/// Their threads do not come in by them any more.
+void Entrance::delete_states(bool all) noexcept {
+  std::vector<Ref<KeptState>> taken;
   {
     MutexGuard guard(mutex_);
-    all.swap(kept_);
+    const auto first = std::partition(kept_.begin(), kept_.end(), [all](const auto &each) {
+      return !all && !each->is_without_thread;
+    });
+    taken.assign(std::make_move_iterator(first), std::make_move_iterator(kept_.end()));
+    kept_.erase(first, kept_.end());
   }
-  for (const Ref<KeptState> &each : all) {
+  for (const Ref<KeptState> &each : taken) {
     PyThreadState *const state = std::exchange(each->state, nullptr);
     PyThreadState_Clear(state);
     PyThreadState_Delete(state);

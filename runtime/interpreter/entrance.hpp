@@ -16,7 +16,8 @@ namespace interlock {
 /// A state that a thread keeps in an interpreter, for when it comes in again.
 struct KeptState final : RefCounted {
   explicit KeptState(PyThreadState *made) noexcept : state(made) {}
-  PyThreadState *state;  // null once deleted; only who is inside may look
+  PyThreadState *state;                   // null once deleted; only its thread, inside, may look
+  Atomic<bool> is_without_thread{false};  // which has ended, or has no use for it any more
 };
 
 /// It outlives the interpreter, and nobody comes in once that ends. Thread: any.
@@ -36,7 +37,10 @@ class Entrance final : public RefCounted {
   /// Closes it with the last of the exit functions of the calling interpreter, which it is of; not
   /// if the runtime ends that. False with a Python exception set.  Thread: attached.
   [[nodiscard]] bool wait_at_exit() noexcept;
-  void wait_at_end_by_runtime() noexcept { waits_at_exit_ = true; }
+  /// The runtime ends it. Only then may threads keep states: CPython ends no interpreter that has
+  /// states of others.
+  void let_runtime_end() noexcept { waits_at_exit_ = is_ended_by_runtime_ = true; }
+  [[nodiscard]] bool keeps_states() const noexcept { return is_ended_by_runtime_; }
   /// Child of a fork: only the main interpreter is left.
   static void reset_after_fork() noexcept;
 
@@ -50,9 +54,15 @@ class Entrance final : public RefCounted {
   [[nodiscard]] bool guard() noexcept;
   void unguard() noexcept;
 
-  /// Has the end of the interpreter delete the state, unless forget() comes before. Thread: inside.
+  /// Has the end of the interpreter delete the state. Thread: inside.
   [[nodiscard]] Ref<KeptState> keep(PyThreadState *state);
-  void forget(const KeptState &kept) noexcept;
+  /// Its thread does not come in by it any more: whoever comes in next deletes it.  Thread: its
+  /// own, attached or not.  Blocks: never for long.
+  void give_up(KeptState &kept) noexcept;
+  /// Deletes those that are given up, which may run Python code.  Thread: attached.
+  void delete_given_up() noexcept {
+    if (has_given_up_.exchange(false)) delete_states(false);
+  }
 
  private:
   explicit Entrance(PyInterpreterState *interpreter) noexcept : interpreter_(interpreter) {}
@@ -61,13 +71,15 @@ class Entrance final : public RefCounted {
   void close() noexcept;
   void close_to_guards() noexcept;
   [[nodiscard]] bool wait_until_empty(Deadline deadline) noexcept;
-  void delete_kept_states() noexcept;
+  void delete_states(bool all) noexcept;
 
   static constexpr std::uint32_t kClosed = 1u << 31;
   PyInterpreterState *const interpreter_;
   Atomic<std::uint32_t> guards_{0};  // how many there are, and kClosed
   Atomic<std::uint32_t> inside_{0};  // how many threads are; and kClosed, but not before guards_
-  bool waits_at_exit_ = false;       // guarded by the interpreter lock
+  Atomic<bool> has_given_up_{false};
+  bool waits_at_exit_ = false;  // guarded by the interpreter lock
+  bool is_ended_by_runtime_ = false;
   Mutex mutex_{LockRank::kLeaf};
   std::vector<Ref<KeptState>> kept_;
 };

@@ -15,12 +15,18 @@
 namespace interlock {
 namespace {
 
-/// CPython's own functions, which ours come before.
+/// CPython's own functions, which ours come before; where libinterlock stands behind CPython's
+/// library, those are what everybody finds.
 template <typename Function>
 [[nodiscard]] Function *original(const char *name) noexcept {
-  auto *const found = reinterpret_cast<Function *>(dlsym(RTLD_NEXT, name));
+  void *found = dlsym(RTLD_NEXT, name);
+  Dl_info library;
+  if (found == nullptr && dladdr(&PyType_Type, &library) != 0) {
+    if (void *const handle = dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD))
+      found = dlsym(handle, name);
+  }
   CHECK(found != nullptr);
-  return found;
+  return reinterpret_cast<Function *>(found);
 }
 PyGILState_STATE original_ensure() noexcept {
   static auto *const function = original<PyGILState_STATE()>("PyGILState_Ensure");
@@ -40,19 +46,13 @@ PyThreadState *last_state() noexcept {
 struct Change {
   Change *outer;
   PyThreadState *entered;
-  Entrance *entrance;        // by which it has come in; null if the thread had `entered` before
-  PyThreadState *left;       // what the thread was attached through before, or last; or null
-  bool was_attached;         // through `left`
-  unsigned unchanged_count;  // calls of ensure() within it that changed nothing
+  Entrance *entrance;   // by which it has come in; null if the thread had `entered` before
+  PyThreadState *left;  // what the thread was attached through before, or last; or null
+  bool was_attached;    // through `left`
 };
 
 thread_local Change *last_change = nullptr;
 thread_local Change first_change;  // mostly there is one, for which no memory is to be asked
-thread_local unsigned unchanged_outside = 0;  // of all changes
-
-[[nodiscard]] unsigned &unchanged_count() noexcept {
-  return last_change != nullptr ? last_change->unchanged_count : unchanged_outside;
-}
 
 /// One that the calling thread has in this interpreter and is not attached through: its last one,
 /// or one that it has left; or null.
@@ -77,16 +77,21 @@ thread_local unsigned unchanged_outside = 0;  // of all changes
 /// The states that the calling thread keeps, one for each interpreter that it has come into.
 class OwnStates {
  public:
+  /// Thread: inside.
   [[nodiscard]] static PyThreadState *find(const Entrance &entrance) noexcept {
     for (const Own *each = first; each != nullptr; each = each->next) {
       if (each->entrance.get() == &entrance) return each->kept->state;
     }
     return nullptr;
   }
-  /// Thread: inside.
-  static void add(Entrance &entrance, PyThreadState *state) {
-    if (first == nullptr) call_at_thread_end(drop_all, nullptr);
-    first = new Own{first, Ref<Entrance>(&entrance), entrance.keep(state)};
+  /// Keeps one that is its last, and attached.  False if it is to be deleted.  Thread: inside.
+  [[nodiscard]] static bool keep(Entrance &entrance, PyThreadState *state) {
+    const bool can_be_kept = !is_ending && entrance.keeps_states() && LastState::verified() &&
+                             LastState::is_clean(state);
+    const bool is_kept = find(entrance) == state;
+    if (can_be_kept && !is_kept) add(entrance, state);
+    if (!can_be_kept && is_kept) drop(entrance);
+    return can_be_kept || is_kept;
   }
 
  private:
@@ -95,22 +100,26 @@ class OwnStates {
     Ref<Entrance> entrance;
     Ref<KeptState> kept;
   };
+  static void add(Entrance &entrance, PyThreadState *state) {
+    if (first == nullptr) call_at_thread_end(drop_all, nullptr);
+    first = new Own{first, Ref<Entrance>(&entrance), entrance.keep(state)};
+  }
+  static void drop(const Entrance &entrance) {
+    Own **link = &first;
+    while ((*link)->entrance.get() != &entrance) link = &(*link)->next;
+    const std::unique_ptr<Own> own(std::exchange(*link, (*link)->next));
+    own->entrance->give_up(*own->kept);
+  }
+  /// The lock is not to be waited for: whoever joins the thread may hold it.
   static void drop_all(void *) noexcept {
-    if (PyThreadState_GetUnchecked() != nullptr) return;  // it ends without a release()
-    while (first != nullptr) {
-      const std::unique_ptr<Own> own(std::exchange(first, first->next));
-      if (!own->entrance->enter()) continue;  // the end of the interpreter deletes it
-      PyEval_RestoreThread(own->kept->state);
-      own->entrance->forget(*own->kept);
-      PyThreadState_Clear(own->kept->state);
-      PyThreadState_DeleteCurrent();
-      own->entrance->leave();
-    }
+    is_ending = true;
+    while (first != nullptr) drop(*first->entrance);
   }
   static inline thread_local Own *first = nullptr;
+  static inline thread_local bool is_ending = false;
 };
 
-/// The calling thread's state for coming in by `entrance`, through which it is not attached.
+/// The calling thread's state for coming in by `entrance`. Thread: not attached.
 PyThreadState *come_in(Entrance &entrance) noexcept {
   if (!entrance.enter()) stay_frozen();
   if (PyThreadState *const kept = OwnStates::find(entrance)) return kept;
@@ -119,12 +128,10 @@ PyThreadState *come_in(Entrance &entrance) noexcept {
   return made;
 }
 
-/// Goes out by `entrance`. `state` is kept for the next time, if `last`, or none, can become the
-/// thread's last one again.
+/// Goes out by `entrance`. `last`, or none, becomes the thread's last state again if `state` is
+/// kept for the next time.
 void go_out(Entrance &entrance, PyThreadState *state, PyThreadState *last) noexcept {
-  const bool is_kept = OwnStates::find(entrance) == state;
-  if (is_kept || (&entrance != Entrance::main().get() && LastState::verified())) {
-    if (!is_kept) OwnStates::add(entrance, state);
+  if (OwnStates::keep(entrance, state)) {
     LastState::replace(state, last);
     PyEval_SaveThread();
   } else {
@@ -134,50 +141,52 @@ void go_out(Entrance &entrance, PyThreadState *state, PyThreadState *last) noexc
   entrance.leave();
 }
 
-/// `entrance`: by which the thread has come in, to be released; or null.
+/// The calling thread, which is not attached, attaches. `entrance`: by which it has come in, to be
+/// released; or null.
 void change_to(PyThreadState *state, Entrance *entrance, PyThreadState *left,
-               bool is_attached) noexcept {
-  if (is_attached) PyEval_SaveThread();
+               bool was_attached) noexcept {
   Change *const change = last_change == nullptr ? &first_change : new Change;
   *change = {.outer = last_change,
              .entered = state,
              .entrance = entrance,
              .left = left,
-             .was_attached = is_attached,
-             .unchanged_count = 0};
+             .was_attached = was_attached};
   last_change = change;
   PyEval_RestoreThread(state);
+  if (entrance == nullptr) return;
+  entrance->delete_given_up();
+  // It was for what the thread did here last.
+  if (state->async_exc != nullptr)
+    (void)PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), nullptr);
+}
+
+/// Into the interpreter of `entrance`, or of the state that was the thread's last.
+void enter(Ref<Entrance> entrance, PyThreadState *last, bool is_attached) noexcept {
+  PyThreadState *const known = entrance ? find_state(entrance->interpreter(), last) : last;
+  if (is_attached) PyEval_SaveThread();
+  PyThreadState *const state = known != nullptr ? known : come_in(*entrance);
+  change_to(state, known != nullptr ? nullptr : entrance.leak(), last, is_attached);
 }
 
 }  // namespace
 
 PyGILState_STATE GilState::ensure(Entrance *entrance) noexcept {
   PyThreadState *const attached = PyThreadState_GetUnchecked();
-  if (attached != nullptr && is_of(attached, entrance)) {
-    ++unchanged_count();
-    return PyGILState_LOCKED;
-  }
+  if (attached != nullptr && is_of(attached, entrance)) return PyGILState_LOCKED;
+  const StayInThread stay;
   PyThreadState *const last = attached != nullptr ? attached : last_state();
   Ref<Entrance> wanted(entrance);
   if (entrance == nullptr && last == nullptr) {
     wanted = inherited_entrance();
     if (!wanted) return original_ensure();  // of the main interpreter
   }
-  PyThreadState *const known = wanted ? find_state(wanted->interpreter(), last) : last;
-  if (known != nullptr) {
-    change_to(known, nullptr, last, attached != nullptr);
-  } else {
-    PyThreadState *const state = come_in(*wanted);
-    change_to(state, wanted.leak(), last, attached != nullptr);
-  }
+  enter(std::move(wanted), last, attached != nullptr);
   return PyGILState_UNLOCKED;
 }
 
 void GilState::release(PyGILState_STATE state) noexcept {
-  if (unsigned &count = unchanged_count(); count != 0) {
-    --count;
-    return;
-  }
+  if (state == PyGILState_LOCKED) return;
+  const StayInThread stay;
   if (last_change == nullptr) return original_release(state);
   if (PyThreadState_GetUnchecked() != last_change->entered)
     Py_FatalError("PyGILState_Release: the thread is not attached as PyGILState_Ensure left it");
@@ -209,6 +218,8 @@ PyThreadState *GilState::this_thread_state(const Entrance *entrance) noexcept {
   PyThreadState *const last = last_state();
   return entrance != nullptr ? find_state(entrance->interpreter(), last) : last;
 }
+
+void GilState::reset_after_fork() noexcept { LastState::reset_after_fork(); }
 
 void GilState::let_threads_inherit() noexcept {
   const auto give = []() noexcept -> void * {

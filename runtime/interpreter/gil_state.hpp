@@ -19,6 +19,7 @@ class GilState {
   [[nodiscard]] static bool check(const Entrance *entrance) noexcept;
   [[nodiscard]] static PyThreadState *this_thread_state(const Entrance *entrance) noexcept;
 
+  static void reset_after_fork() noexcept;
   /// Threads belong to the interpreter whose thread has created them. Once in a process.
   static void let_threads_inherit() noexcept;
 };

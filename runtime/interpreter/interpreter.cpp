@@ -171,7 +171,7 @@ Status Interpreter::create_interpreter() {
   PyInterpreterState *const python = PyThreadState_GetInterpreter(state);
   id_ = PyInterpreterState_GetID(python);
   // Without memory for it threads do not inherit the interpreter.
-  if (const Ref<Entrance> entrance = Entrance::of_current()) entrance->wait_at_end_by_runtime();
+  if (const Ref<Entrance> entrance = Entrance::of_current()) entrance->let_runtime_end();
   MutexGuard guard(mutex_);
   python_ = python;
   return {};

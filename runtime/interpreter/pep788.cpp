@@ -24,7 +24,8 @@ namespace {
 
 /// What PyThreadState_Ensure() and its like have to be undone.
 struct Token {
-  const Ref<Entrance> guarded;  // by the call; or null
+  Ref<Entrance> guarded;  // by the call; or null
+  PyGILState_STATE state = PyGILState_UNLOCKED;
 };
 
 /// Null with a Python exception set.
@@ -97,15 +98,15 @@ void PyInterpreterView_Close(PyInterpreterView *view) { delete view; }
 
 PyThreadStateToken *PyThreadState_Ensure(PyInterpreterGuard *guard) {
   auto *const token = new (std::nothrow) Token{};
-  if (token != nullptr) (void)GilState::ensure(guard->entrance.get());
+  if (token != nullptr) token->state = GilState::ensure(guard->entrance.get());
   return token;
 }
 
 PyThreadStateToken *PyThreadState_EnsureFromView(PyInterpreterView *view) {
   if (!view->entrance->guard()) return nullptr;
-  auto *const token = new (std::nothrow) Token{view->entrance};
+  auto *const token = new (std::nothrow) Token{.guarded = view->entrance};
   if (token != nullptr) {
-    (void)GilState::ensure(view->entrance.get());
+    token->state = GilState::ensure(view->entrance.get());
   } else {
     view->entrance->unguard();
   }
@@ -114,7 +115,7 @@ PyThreadStateToken *PyThreadState_EnsureFromView(PyInterpreterView *view) {
 
 void PyThreadState_Release(PyThreadStateToken *token) {
   const std::unique_ptr<Token> owned(static_cast<Token *>(token));
-  GilState::release(PyGILState_UNLOCKED);
+  GilState::release(owned->state);
   if (owned->guarded) owned->guarded->unguard();
 }
 

@@ -4,6 +4,7 @@
 #include "extension/redirections.hpp"
 #include "interpreter/detached.hpp"
 #include "interpreter/entrance.hpp"
+#include "interpreter/gil_state.hpp"
 #include "interpreter/kept.hpp"
 #include "interpreter/registry.hpp"
 #include "lock/global_lock.hpp"
@@ -46,6 +47,7 @@ void forget_parent() noexcept {
   KnownNames::instance().reset_after_fork();
   reset_thread_creation_after_fork();
   Entrance::reset_after_fork();
+  GilState::reset_after_fork();
   ImageOwners::reset_after_fork();
   PrivateLibraries::reset_after_fork();
   forget_rests_after_fork();

@@ -97,6 +97,61 @@ class Visit(ctypes.Structure):
     _fields_ = (("next", ctypes.POINTER(ctypes.c_void_p)), ("reached", ctypes.POINTER(ctypes.c_longlong)))
 
 
+HELD = """
+calling = ctypes.PyDLL(sys.argv[1] + "/calling.so")
+with interlock.Interpreter() as i:
+    first = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(i.call(visitors)[0])
+import threading
+visit = Visit((ctypes.c_void_p * 1)(None), (ctypes.c_longlong * 10)())
+started = threading.Event()
+def call():
+    started.set()
+    calling.call_here(first, ctypes.byref(visit))
+thread = threading.Thread(target=call, daemon=True)
+thread.start()
+started.wait()
+for _ in range(3_000_000):  # while others may have the lock
+    pass
+print(list(visit.reached[:2]), flush=True)
+"""
+
+EXIT = """
+import ctypes, sys, threading, interlock
+calling = ctypes.CDLL(sys.argv[1] + "/calling.so")
+called = threading.Barrier(5)
+threads = set()
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def function(argument):
+    if threading.get_ident() not in threads:
+        threads.add(threading.get_ident())
+        called.wait()
+for _ in range(4):
+    calling.call_for_ever(function, None)
+called.wait()
+print("exit")
+"""
+
+DESTROYED = """
+import _interpreters, sys
+program = '''
+import ctypes, threading
+calling = ctypes.CDLL(library)
+called = threading.Event()
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+def function(argument):
+    called.set()
+threading.Thread(target=lambda: None).start()  # from now on threads inherit the interpreter
+calling.wait_for_server(calling.give_to_server(function, None))
+assert called.is_set()
+'''
+for n in range(3):
+    i = _interpreters.create()
+    _interpreters.exec(i, program, {"library": sys.argv[2 + n]})
+    _interpreters.destroy(i)
+print("end")
+"""
+
+
 class Callbacks(support.TestCase):
     """Of ctypes, which all interpreters share."""
 
@@ -115,6 +170,36 @@ class Callbacks(support.TestCase):
 
     def test_from_a_thread_that_such_a_thread_has_started(self):
         self.check("call_from_grandchild")
+
+    def test_from_a_thread_that_ends(self):
+        self.check("call_at_thread_end")
+
+    def test_a_thread_that_came_in_ends_without_the_lock(self):
+        """Whoever joins it may hold that."""
+
+        def join(library):
+            import ctypes
+            import threading
+
+            called = threading.Event()
+            function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda argument: called.set())
+            ctypes.CDLL(library).start_waiter(function, None)
+            called.wait()
+            ctypes.PyDLL(library).join_waiter()
+
+        library = str(place / "calling.so")
+        for i in (self.interpreter(), self.interpreter()):
+            i.submit(join, library).result(support.LIMIT)
+
+    def test_the_process_ends_while_threads_come_in(self):
+        for _ in range(3):
+            self.assertEqual(self.run_program(EXIT, str(place)), ("exit\n", ""))
+
+    def test_others_end_an_interpreter(self):
+        libraries = [str(place / f"calling_destroyed_{n}.so") for n in range(3)]
+        for each in libraries:
+            shutil.copy(place / "calling.so", each)
+        self.assertEqual(self.run_program(DESTROYED, str(place), *libraries), ("end\n", ""))
 
     def test_in_four_interpreters_at_once(self):
         library = str(place / "calling.so")
@@ -183,6 +268,10 @@ class Ends(support.TestCase):
             out, err = self.run_program(ENDED, str(place), "give_to_server", str(which))
             self.assertEqual((out, err), ("end\n", ""))
 
+    def test_who_comes_too_late_lets_others_go_on(self):
+        head = ENDED[: ENDED.index("calling = ")]
+        self.assertEqual(self.run_program(head + HELD, str(place)), ("[0, 0]\n", ""))
+
 
 class Visits(support.TestCase):
     def visit(self, chain, how="call_here"):
@@ -220,6 +309,18 @@ class Visits(support.TestCase):
                         for n, id in reversed(list(enumerate(ids))):
                             way_back += [id] * (1 if (a, b)[n % 2] else 2)
                         self.assertEqual(found[len(ids) :], way_back)
+
+    def test_an_ensure_without_release(self):
+        for how in ("call_here", "call_from_thread"):
+            self.assertEqual(self.visit([visitors()[2]], how), [0])
+            i = self.interpreter()
+            for _ in range(2):
+                self.assertEqual(self.visit([i.call(visitors)[2]], how), [i.id])
+
+    def test_an_exception_does_not_outlive_the_call(self):
+        i = self.interpreter()
+        for _ in range(3):
+            self.assertEqual(self.visit([i.call(visitors)[3]], "call_here"), [i.id])
 
     def test_in_threads_at_once(self):
         interpreters = [self.interpreter() for _ in range(3)]

@@ -38,6 +38,44 @@ void call_from_grandchild(function *function, void *argument) {
   wait_for(start_another, &call);
 }
 
+/* When thread-specific data of a thread go, the last of all. */
+static pthread_key_t key;
+static struct call last_call;
+static int rounds_left;
+
+static void call_in_last_round(void *value) {
+  if (--rounds_left > 0) {
+    pthread_setspecific(key, value);
+  } else {
+    last_call.function(last_call.argument);
+  }
+}
+
+static void *set_key(void *ignored) {
+  pthread_setspecific(key, &key);
+  return NULL;
+}
+
+void call_at_thread_end(function *function, void *argument) {
+  if (pthread_key_create(&key, call_in_last_round) != 0) abort();
+  last_call = (struct call){function, argument};
+  rounds_left = 3;
+  wait_for(set_key, NULL);
+  pthread_key_delete(key);
+}
+
+static void *repeat(void *given) {
+  for (;;) run(given);
+}
+
+/* Until the process ends. */
+void call_for_ever(function *function, void *argument) {
+  struct call *const call = malloc(sizeof *call);
+  *call = (struct call){function, argument};
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, repeat, call) != 0 || pthread_detach(thread) != 0) abort();
+}
+
 /* One thread for all callers, which whoever calls first starts. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -71,6 +109,29 @@ int give_to_server(function *function, void *argument) {
   const int number = done_count + 1;
   pthread_mutex_unlock(&mutex);
   return number;
+}
+
+/* A thread that has called and ends now. */
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t waiter;
+
+static void *call_and_wait(void *given) {
+  run(given);
+  pthread_mutex_lock(&gate);
+  pthread_mutex_unlock(&gate);
+  return NULL;
+}
+
+void start_waiter(function *function, void *argument) {
+  static struct call call;
+  call = (struct call){function, argument};
+  pthread_mutex_lock(&gate);
+  if (pthread_create(&waiter, NULL, call_and_wait, &call) != 0) abort();
+}
+
+void join_waiter(void) {
+  pthread_mutex_unlock(&gate);
+  if (pthread_join(waiter, NULL) != 0) abort();
 }
 
 void wait_for_server(int number) {

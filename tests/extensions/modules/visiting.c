@@ -48,11 +48,32 @@ static void visit_and_let_go(struct visit *visit) {
   PyGILState_Release(state);
 }
 
-static PyObject *visitors(PyObject *module, PyObject *ignored) {
-  return Py_BuildValue("KK", (unsigned long long)(uintptr_t)visit, (unsigned long long)(uintptr_t)visit_and_let_go);
+/* Lets go although a call in between has not. */
+static void visit_and_forget(struct visit *visit) {
+  const PyGILState_STATE state = PyGILState_Ensure();
+  (void)PyGILState_Ensure();
+  note(visit);
+  PyGILState_Release(state);
+  if (state == PyGILState_UNLOCKED && PyThreadState_GetUnchecked() != NULL) *visit->reached++ = -6;
 }
 
-static PyMethodDef functions[] = {{"visitors", visitors, METH_NOARGS, "Addresses of the two."}, {NULL, NULL, 0, NULL}};
+/* Leaves an exception. */
+static void visit_and_fail(struct visit *visit) {
+  const PyGILState_STATE state = PyGILState_Ensure();
+  if (PyErr_Occurred() != NULL) *visit->reached++ = -7;
+  note(visit);
+  PyErr_SetString(PyExc_ValueError, "left");
+  PyGILState_Release(state);
+}
+
+static PyObject *visitors(PyObject *module, PyObject *ignored) {
+  visitor *const all[] = {visit, visit_and_let_go, visit_and_forget, visit_and_fail};
+  PyObject *const result = PyTuple_New(4);
+  for (int i = 0; i < 4; ++i) PyTuple_SET_ITEM(result, i, PyLong_FromVoidPtr((void *)all[i]));
+  return result;
+}
+
+static PyMethodDef functions[] = {{"visitors", visitors, METH_NOARGS, "Addresses of all."}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "visiting", NULL, 0, functions, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit_visiting(void) { return PyModuleDef_Init(&definition); }
