@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <span>
 
 #include "base/python_compat.hpp"
 
@@ -100,7 +101,7 @@ class LastState {
       for (unsigned i = 0; i < library->dlpi_phnum; ++i) {
         const ElfW(Phdr) &part = library->dlpi_phdr[i];
         const auto start = library->dlpi_addr + part.p_vaddr;
-        const auto address = reinterpret_cast<std::uintptr_t>(&PyType_Type);
+        const auto address = reinterpret_cast<std::uintptr_t>(PyType_Type.tp_dealloc);
         if (part.p_type == PT_TLS) size = part.p_memsz;
         if (part.p_type == PT_LOAD && address >= start && address - start < part.p_memsz)
           is_it = true;

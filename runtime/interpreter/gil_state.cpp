@@ -21,7 +21,8 @@ template <typename Function>
 [[nodiscard]] Function *original(const char *name) noexcept {
   void *found = dlsym(RTLD_NEXT, name);
   Dl_info library;
-  if (found == nullptr && dladdr(&PyType_Type, &library) != 0) {
+  void *const code = reinterpret_cast<void *>(PyType_Type.tp_dealloc);
+  if (found == nullptr && dladdr(code, &library) != 0) {
     if (void *const handle = dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD))
       found = dlsym(handle, name);
   }
