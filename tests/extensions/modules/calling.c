@@ -64,18 +64,6 @@ void call_at_thread_end(function *function, void *argument) {
   pthread_key_delete(key);
 }
 
-static void *repeat(void *given) {
-  for (;;) run(given);
-}
-
-/* Until the process ends. */
-void call_for_ever(function *function, void *argument) {
-  struct call *const call = malloc(sizeof *call);
-  *call = (struct call){function, argument};
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, repeat, call) != 0 || pthread_detach(thread) != 0) abort();
-}
-
 /* One thread for all callers, which whoever calls first starts. */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
