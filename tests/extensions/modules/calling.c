@@ -100,21 +100,32 @@ int give_to_server(function *function, void *argument) {
 }
 
 /* A thread that has called and ends now. */
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER, waiter_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t waiter_changed = PTHREAD_COND_INITIALIZER;
 static pthread_t waiter;
+static int has_returned;
 
 static void *call_and_wait(void *given) {
   run(given);
+  pthread_mutex_lock(&waiter_mutex);
+  has_returned = 1;
+  pthread_cond_broadcast(&waiter_changed);
+  pthread_mutex_unlock(&waiter_mutex);
   pthread_mutex_lock(&gate);
   pthread_mutex_unlock(&gate);
   return NULL;
 }
 
+/* Returns when the call has. */
 void start_waiter(function *function, void *argument) {
   static struct call call;
   call = (struct call){function, argument};
+  has_returned = 0;
   pthread_mutex_lock(&gate);
   if (pthread_create(&waiter, NULL, call_and_wait, &call) != 0) abort();
+  pthread_mutex_lock(&waiter_mutex);
+  while (!has_returned) pthread_cond_wait(&waiter_changed, &waiter_mutex);
+  pthread_mutex_unlock(&waiter_mutex);
 }
 
 void join_waiter(void) {
