@@ -144,7 +144,8 @@ void relax_processor() noexcept {
 /// CPython 3.13 ends a thread that wants an interpreter lock after finalisation has begun with
 /// pthread_exit(), which unwinds the C++ frames below: their destructors would release objects
 /// without that lock, and one that must not throw ends the process. The runtime's own threads, and
-/// others that come back into their interpreter from a wait of the runtime, stop for good instead,
+/// others that come back into their interpreter from a wait of the runtime, or come into one by
+/// PyGILState_Ensure(), stop for good instead,
 /// as every thread does since 3.14 (python/cpython#87135). Seen by CPython because the program, or
 /// libinterlock, comes before the C library in the order of symbol lookup.
 extern "C" __attribute__((visibility("default"), noreturn)) void pthread_exit(void *value) {

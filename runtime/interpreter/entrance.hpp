@@ -46,7 +46,7 @@ class Entrance final : public RefCounted {
 
   [[nodiscard]] PyInterpreterState *interpreter() const noexcept { return interpreter_; }
   [[nodiscard]] bool is_closed() const noexcept { return (inside_ & kClosed) != 0; }
-  /// From true to leave() the interpreter does not end. False once it ends.
+  /// From true to leave() the interpreter is not deleted. False once it ends.
   [[nodiscard]] bool enter() noexcept;
   void leave() noexcept;
   /// From true to unguard() the interpreter waits with its end, and enter() is true. False once it

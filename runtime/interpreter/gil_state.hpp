@@ -30,7 +30,6 @@ class EnterMainInterpreter {
  public:
   [[nodiscard]] EnterMainInterpreter() noexcept {
     lock_rank_check_entering();
-    const StayInThread stay;
     state_ = GilState::ensure(Entrance::main().get());
   }
   ~EnterMainInterpreter() { GilState::release(state_); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The interpreter lock, the lower of the two tiers: CPython's own per-interpreter lock (PEP 684).
 // It protects the evaluation of Python code in one interpreter and nothing else. The runtime takes
-// it and gives it up through these guards alone.
+// it and gives it up through these guards; for other people's threads, in GilState.
 #pragma once
 
 #include "base/python_compat.hpp"
